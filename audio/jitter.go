@@ -245,11 +245,13 @@ func (j *JitterBuffer) inTime(p *header) bool {
 		return true
 	}
 	if late := j.decoded - p.ts; late > 0 {
-		if j.starved() {
+		if j.starved() && p.seq == j.newestSeq {
 			j.startAfresh()
 			return true
 		}
-		if !j.delay.raiseForLate(j, late) && p.end() <= j.decoded {
+		// Only what was concealed is worth playing over again.
+		rescued := j.concealed > 0 && j.delay.raiseForLate(j, late)
+		if !rescued && p.end() <= j.decoded {
 			return j.tooLate()
 		}
 	} else if j.justMissed(p) {
@@ -354,6 +356,11 @@ func (j *JitterBuffer) start() {
 	}
 	j.play = newest - j.delay.atStart()
 	j.decoded = j.play
+	for i := range j.slots { // never play backwards
+		if s := &j.slots[i]; s.used && s.seq < j.lastSeq {
+			j.drop(s, &j.stats.Late)
+		}
+	}
 	j.dropBefore(j.play, &j.stats.Overflow)
 	j.started = true
 	j.delay.restarted()
@@ -439,11 +446,15 @@ func (j *JitterBuffer) fill(want int64) Step {
 func (j *JitterBuffer) dropBefore(pos int64, count *uint64) {
 	for i := range j.slots {
 		if s := &j.slots[i]; s.used && s.end() <= pos {
-			s.used = false
-			j.held--
-			*count++
+			j.drop(s, count)
 		}
 	}
+}
+
+func (j *JitterBuffer) drop(p *packet, count *uint64) {
+	p.used = false
+	j.held--
+	*count++
 }
 
 func (j *JitterBuffer) earliest() (first *packet) {
