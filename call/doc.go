@@ -5,9 +5,9 @@
 // WebRTC, no sound device and no pin: those come in through its ports
 // (Transport, Sealer, Media, Voice), which it declares.
 //
-//	            ┌──────────────── Kit ────────────────┐
-//	 MakeCall ─▶│  event ─▶ step(state, event)        │─▶ Transport (sealed messages)
-//	 VerifyCall │             └▶ (state, actions) ────│─▶ Media     (sessions, gates)
-//	 Accept,End │                                     │─▶ Handler   (events, in order)
-//	            └─────────────────────────────────────┘
+//	           ┌──────────────── Kit ────────────────┐
+//	MakeCall ─▶│  event ─▶ step(state, event)        │─▶ Transport (sealed messages)
+//	VerifyCall │             └▶ (state, actions) ────│─▶ Media     (sessions, gates)
+//	Accept,End │                                     │─▶ Handler   (events, in order)
+//	           └─────────────────────────────────────┘
 package call

@@ -1,0 +1,388 @@
+package call
+
+import (
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+// Call is one call, as one side has it. Its methods may be called from any
+// goroutine, also from its handlers; those that answer bool say whether the
+// wish was taken up.
+type Call struct {
+	kit     *Kit
+	id      string
+	role    Role
+	peer    Address // caller: the user; callee: the calling device
+	handler Handler
+	queue   *queue
+	media   atomic.Pointer[MyMediaHandler]
+	voice   atomic.Pointer[Voice]
+	chosen  atomic.Pointer[Session]
+	mine    meter
+	theirs  meter
+
+	// guarded by kit.mu
+	s            state
+	timers       map[timerKind]*time.Timer
+	sessions     map[string]Session
+	levels       *time.Timer
+	made, began  time.Duration
+	wall         time.Time
+	stages       []Stage
+	answered     Address
+	appData      []byte
+	startMessage string
+	last         MediaStats
+	over         *Disconnected
+}
+
+func (k *Kit) newCall(id string, role Role, peer Address, h Handler) *Call {
+	c := &Call{
+		kit: k, id: id, role: role, peer: peer, handler: h, made: k.cfg.Now(), wall: time.Now(),
+		timers: map[timerKind]*time.Timer{}, sessions: map[string]Session{},
+		s: state{role: role, id: id, self: k.cfg.Self},
+	}
+	c.queue = newQueue(c.deliver)
+	k.wg.Go(c.queue.run)
+	k.calls[id] = c
+	return c
+}
+
+// ID is the call's id.
+func (c *Call) ID() string { return c.id }
+
+// Role is this side's.
+func (c *Call) Role() Role { return c.role }
+
+// Peer is the other side: the user while calling, the device once connected;
+// for the callee always the calling device.
+func (c *Call) Peer() Address {
+	c.kit.mu.Lock()
+	defer c.kit.mu.Unlock()
+	if c.role == RoleCaller && c.answered.User != "" {
+		return c.answered
+	}
+	return c.peer
+}
+
+// State is the call's present state.
+func (c *Call) State() State {
+	c.kit.mu.Lock()
+	defer c.kit.mu.Unlock()
+	return c.s.phase
+}
+
+// AppData is the caller's, readable by the callee from OnVerified on.
+func (c *Call) AppData() []byte {
+	c.kit.mu.Lock()
+	defer c.kit.mu.Unlock()
+	return slices.Clone(c.appData)
+}
+
+// StartMessage is the caller's, readable by the callee from OnVerified on.
+func (c *Call) StartMessage() string {
+	c.kit.mu.Lock()
+	defer c.kit.mu.Unlock()
+	return c.startMessage
+}
+
+func (c *Call) apply(e any) bool {
+	c.kit.mu.Lock()
+	defer c.kit.mu.Unlock()
+	return c.kit.apply(c, e)
+}
+
+// Ringing tells the caller that this device really rings. Callee, once
+// verified; false else.
+func (c *Call) Ringing() bool { return c.apply(evRinging{}) }
+
+// AcceptOptions say how a call is accepted.
+type AcceptOptions struct {
+	UseResponderPreparation bool // counts only if OnVerified offered it
+}
+
+// Accept asks the caller for the call: true means asked, OnConnected follows
+// if this device is chosen. A connected call is held first, or ended
+// (Config.AcceptEndsOther).
+func (c *Call) Accept(o AcceptOptions) bool {
+	k := c.kit
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	c.mark("accept")
+	if !k.apply(c, evAccept{o.UseResponderPreparation}) {
+		return false
+	}
+	for _, other := range k.calls {
+		if other != c && other.s.phase == StateConnected {
+			if k.cfg.AcceptEndsOther {
+				k.apply(other, evEnd{})
+			} else {
+				k.apply(other, evHold{true, "another call"})
+			}
+		}
+	}
+	return true
+}
+
+// End ends the call; true once. OnDisconnected follows.
+func (c *Call) End() bool { return c.apply(evEnd{}) }
+
+// EndWith is End with more to say; an error is a limit that was passed.
+func (c *Call) EndWith(o EndOptions) (bool, error) {
+	if err := o.validate(); err != nil {
+		return false, err
+	}
+	return c.apply(evEnd{EndBody{UserCode: o.UserCode, Phrase: o.Phrase}}), nil
+}
+
+// FinishPreparation lets the media flow; the callee, once.
+func (c *Call) FinishPreparation() bool { return c.apply(evFinishPrep{}) }
+
+// NotifyAudioActivation opens the gates of a call whose param has
+// AudioActivationByUser; idempotent, remembered; false after the end.
+func (c *Call) NotifyAudioActivation() bool { return c.apply(evActivate{}) }
+
+// Hold stops the voice both ways; the peer is told (reason at most
+// MaxHoldReason bytes).
+func (c *Call) Hold(reason string) bool {
+	return len(reason) <= MaxHoldReason && c.apply(evHold{true, reason})
+}
+
+// Unhold lets it go on.
+func (c *Call) Unhold() bool { return c.apply(evHold{on: false}) }
+
+// RequestPeerMute asks the peer to mute its microphone.
+func (c *Call) RequestPeerMute() bool { return c.apply(evMuteRequest{}) }
+
+// SilencePeer drops what the peer says, here only.
+func (c *Call) SilencePeer(on bool) bool { return c.apply(evSilence{on}) }
+
+// RequestOpen asks the peer to open its door; OnOpenResult follows. False
+// while another request is under way, or not connected.
+func (c *Call) RequestOpen() bool { return c.apply(evOpen{}) }
+
+// AnswerOpen answers OnOpenRequest, once.
+func (c *Call) AnswerOpen(opened bool, why string) bool {
+	return len(why) <= maxWhy && c.apply(evOpenAnswer{opened, why})
+}
+
+// MyMediaStatus is this side's own microphone in a call.
+type MyMediaStatus struct{ c *Call }
+
+// MyMediaStatus gives it.
+func (c *Call) MyMediaStatus() MyMediaStatus { return MyMediaStatus{c} }
+
+// SetHandler may be called in any state but disconnected.
+func (m MyMediaStatus) SetHandler(h MyMediaHandler) bool {
+	if m.c.State() == StateDisconnected {
+		return false
+	}
+	m.c.media.Store(&h)
+	return true
+}
+
+func (c *Call) mediaHandler() MyMediaHandler {
+	if h := c.media.Load(); h != nil {
+		return *h
+	}
+	return MyMediaHandler{}
+}
+
+// Mute closes or opens the microphone; also before connect. False: it was so.
+func (m MyMediaStatus) Mute(on bool) bool { return m.c.apply(evMute{on}) }
+
+// Muted reports whether it is closed.
+func (m MyMediaStatus) Muted() bool {
+	m.c.kit.mu.Lock()
+	defer m.c.kit.mu.Unlock()
+	return m.c.s.muted
+}
+
+// --- the voice's way; none of these takes the Kit's lock or allocates ---
+
+// SetVoice says who gets the peer's voice. Call it before OnConnected.
+func (c *Call) SetVoice(v Voice) { c.voice.Store(&v) }
+
+func (c *Call) frame(seq uint16, timestamp uint32, payload []byte) {
+	if v := c.voice.Load(); v != nil && *v != nil {
+		(*v).ReceiveFrame(seq, timestamp, payload)
+	}
+}
+
+// WriteFrame sends one Opus payload of the given length in samples at 48 kHz.
+// False: dropped, since the gate is closed or there is no path.
+func (c *Call) WriteFrame(payload []byte, samples uint32) bool {
+	s := c.chosen.Load()
+	return s != nil && (*s).WriteFrame(payload, samples)
+}
+
+// ReportLevel takes the level (0-100) of each captured frame.
+func (c *Call) ReportLevel(level int) { c.mine.add(level) }
+
+// ReportPeerLevel takes the level (0-100) of each played frame of the peer.
+func (c *Call) ReportPeerLevel(level int) { c.theirs.add(level) }
+
+// meter averages levels between two readings: count in the high half, sum in
+// the low.
+type meter struct {
+	v    atomic.Uint64
+	last atomic.Int64
+}
+
+func (m *meter) add(level int) { m.v.Add(1<<32 | uint64(min(max(level, 0), 100))) }
+
+// read gives the average since the last reading; ok is false where nothing
+// came or nothing changed.
+func (m *meter) read() (level int, ok bool) {
+	v := m.v.Swap(0)
+	n := v >> 32
+	if n == 0 {
+		return 0, false
+	}
+	level = int((v & (1<<32 - 1)) / n)
+	return level, m.last.Swap(int64(level)+1) != int64(level)+1
+}
+
+const levelInterval = 200 * time.Millisecond
+
+// startLevels reports the levels while the call is connected. kit.mu is held.
+func (c *Call) startLevels() {
+	var tick func()
+	tick = func() {
+		c.kit.mu.Lock()
+		defer c.kit.mu.Unlock()
+		if c.levels == nil {
+			return
+		}
+		if l, ok := c.mine.read(); ok {
+			c.kit.tell(c, notice{kind: noticeLevel, level: l})
+		}
+		if l, ok := c.theirs.read(); ok {
+			c.kit.tell(c, notice{kind: noticePeerLevel, level: l})
+		}
+		if c.levels != nil {
+			c.levels.Reset(levelInterval)
+		}
+	}
+	c.levels = time.AfterFunc(levelInterval, tick)
+}
+
+// Statistics are what is known of a call's voice.
+type Statistics struct {
+	MediaStats
+	Playout    PlayoutStats
+	AudioGated bool // NotifyAudioActivation is awaited
+}
+
+// Statistics gives the call's, also after its end.
+func (c *Call) Statistics() Statistics {
+	c.kit.mu.Lock()
+	defer c.kit.mu.Unlock()
+	st := Statistics{MediaStats: c.last, AudioGated: !c.s.activated}
+	if s := c.sessions[c.s.chosen]; s != nil {
+		st.MediaStats = s.Stats()
+	}
+	if v := c.voice.Load(); v != nil && *v != nil {
+		st.Playout = (*v).PlayoutStats()
+	}
+	return st
+}
+
+// --- bookkeeping; kit.mu is held ---
+
+func (c *Call) stats(s Session) {
+	if c.sessions[c.s.chosen] == s {
+		c.last = s.Stats()
+	}
+}
+
+func (c *Call) standing(b *StandingBody) {
+	if c.s.phase == StateTrying {
+		c.appData, c.startMessage = b.AppData, b.StartMessage
+	}
+}
+
+func (c *Call) start(k timerKind, d time.Duration) {
+	c.stop(k)
+	var t *time.Timer
+	t = time.AfterFunc(d, func() {
+		c.kit.mu.Lock()
+		defer c.kit.mu.Unlock()
+		if c.timers[k] == t {
+			delete(c.timers, k)
+			c.kit.apply(c, evTimer{k})
+		}
+	})
+	c.timers[k] = t
+}
+
+func (c *Call) stop(k timerKind) {
+	if t := c.timers[k]; t != nil {
+		t.Stop()
+		delete(c.timers, k)
+	}
+}
+
+func (c *Call) mark(name string) { c.markAt(name, c.kit.cfg.Now()) }
+
+func (c *Call) markAt(name string, at time.Duration) {
+	if len(c.stages) < maxStages {
+		c.stages = append(c.stages, Stage{name, at})
+	}
+}
+
+// Mark notes a moment of the application's in the record, on the clock of
+// Config.Now.
+func (c *Call) Mark(name string, at time.Duration) {
+	c.kit.mu.Lock()
+	defer c.kit.mu.Unlock()
+	c.markAt(name, at)
+}
+
+// Record is the call's record as it stands.
+func (c *Call) Record() Record {
+	c.kit.mu.Lock()
+	defer c.kit.mu.Unlock()
+	return c.recordNow()
+}
+
+func (c *Call) recordNow() Record {
+	r := Record{CallID: c.id, Role: c.role, Peer: c.peer, Began: c.wall, Stages: slices.Clone(c.stages)}
+	if c.answered.User != "" {
+		r.Peer = c.answered
+	}
+	rang, ok := r.At("acknowledged")
+	if c.role == RoleCallee {
+		rang, ok = r.At("verified")
+	}
+	end := c.kit.cfg.Now()
+	if t, over := r.At("disconnected"); over {
+		end = t
+	}
+	answer := end
+	if c.began != 0 {
+		answer = c.began
+		r.Talk = end - c.began
+	}
+	if !ok {
+		rang = answer
+	}
+	r.Setup, r.Ring = max(0, rang-c.made), max(0, answer-rang)
+	if c.over != nil {
+		r.Disconnected = *c.over
+		r.Q850 = q850(c.began != 0, c.over.Reason)
+	}
+	return r
+}
+
+// ended is what a call does last.
+func (c *Call) ended(d Disconnected) {
+	c.over = &d
+	if c.levels != nil {
+		c.levels.Stop()
+		c.levels = nil
+	}
+	rec := c.recordNow()
+	c.queue.after = func() { c.kit.record(rec) }
+}

@@ -1,0 +1,634 @@
+package call
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"sync"
+	"time"
+)
+
+// Config is what a Kit is made of.
+type Config struct {
+	Self      Address // all four fields; Session is new for each process
+	Token     string  // access token of this device
+	Transport Transport
+	Sealer    Sealer
+	Media     Media
+	// Microphone reports why there is none that may be read, naming the
+	// device; nil, or a nil result: there is one.
+	Microphone func() error
+	// OnPush gets the cc_param of each new incoming call, once; the Kit has
+	// checked the envelope, not yet that the call stands. It may block for a
+	// while: 16 more wait, further ones come again with their repeats.
+	OnPush func(ccParam string)
+	// OnRecord gets each call's record, from one goroutine, after
+	// OnDisconnected.
+	OnRecord func(Record)
+	// NoCallWaiting: a second call gets a busy reply.
+	NoCallWaiting bool
+	// AcceptEndsOther: accepting a waiting call ends the present one; else it is held.
+	AcceptEndsOther bool
+	// Now is the monotonic clock of the records' stages; nil: since NewKit.
+	Now func() time.Duration
+	Log *slog.Logger // nil: none
+}
+
+// Kit makes, receives and owns the calls of one device. All methods may be
+// called from any goroutine, also from handlers.
+type Kit struct {
+	cfg     Config
+	log     *slog.Logger
+	cancel  context.CancelFunc
+	ctx     context.Context
+	wg      sync.WaitGroup
+	pushes  chan string
+	records chan Record
+
+	mu       sync.Mutex // guards all below, and each Call's fields marked so
+	calls    map[string]*Call
+	used     map[string]time.Time // call ids verified here: reuse
+	known    map[string]time.Time // call ids given to OnPush
+	told     map[string]time.Time // call ids that got our busy reply
+	seen     seen
+	counters map[string]uint64
+	closed   bool
+}
+
+// NewKit checks cfg and starts listening.
+func NewKit(cfg Config) (*Kit, error) {
+	for _, id := range []struct{ what, id string }{{"service", cfg.Self.Service}, {"user", cfg.Self.User}, {"device", cfg.Self.Device}, {"session", cfg.Self.Session}} {
+		if !ValidID(id.id) {
+			return nil, fmt.Errorf("call: new kit: %s id %q: want 1 to 64 of a-z A-Z 0-9 . _ -", id.what, clip(id.id))
+		}
+	}
+	if cfg.Transport == nil || cfg.Sealer == nil || cfg.Media == nil {
+		return nil, errors.New("call: new kit: Transport, Sealer and Media must be set")
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		t0 := time.Now()
+		cfg.Now = func() time.Duration { return time.Since(t0) }
+	}
+	k := &Kit{
+		cfg: cfg, log: cfg.Log,
+		pushes: make(chan string, 16), records: make(chan Record, 64),
+		calls: map[string]*Call{}, used: map[string]time.Time{}, known: map[string]time.Time{}, told: map[string]time.Time{},
+		counters: map[string]uint64{},
+	}
+	k.ctx, k.cancel = context.WithCancel(context.Background())
+	k.wg.Go(k.notify)
+	cfg.Transport.Listen(k.receive)
+	return k, nil
+}
+
+// notify calls OnPush and OnRecord.
+func (k *Kit) notify() {
+	for {
+		select {
+		case <-k.ctx.Done():
+			return
+		case p := <-k.pushes:
+			if k.cfg.OnPush != nil {
+				k.cfg.OnPush(p)
+			}
+		case r := <-k.records:
+			if k.cfg.OnRecord != nil {
+				k.cfg.OnRecord(r)
+			}
+		}
+	}
+}
+
+// MakeCall calls a user. The error is a *StartError.
+func (k *Kit) MakeCall(p MakeCallParam, h Handler) (*Call, error) {
+	if k == nil || k.calls == nil {
+		return nil, startError(StartNotInitialized, "the Kit was not made by NewKit")
+	}
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	if err := k.mine(p.MyUserID, p.MyServiceID); err != nil {
+		return nil, err
+	}
+	if err := k.cfg.Sealer.CheckToken(p.AccessToken); err != nil {
+		return nil, &StartError{Reason: StartInvalidAccessToken, Err: err}
+	}
+	if err := k.microphone(p.AllowCallWithoutMic); err != nil {
+		return nil, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.closed {
+		return nil, startError(StartNotInitialized, "the Kit is closed")
+	}
+	if live, _ := k.live(); live > 0 {
+		return nil, startError(StartAlreadyExist, "this device is in a call")
+	}
+	c := k.newCall(newID(), RoleCaller, Address{Service: p.PeerServiceID, User: p.PeerUserID}, h)
+	c.s.opt = options{
+		ringTime: orDefault(p.RingTime, DefaultRingTime), reachTime: orDefault(p.UnreachableLimit, DefaultReachTime),
+		talkLimit: p.TalkLimit, declineDevice: p.DeclineOnlyDevice, preparation: p.UseResponderPreparation,
+		appData: p.AppData, startMessage: p.StartMessage,
+	}
+	c.s.activated = !p.AudioActivationByUser
+	c.appData, c.startMessage = p.AppData, p.StartMessage
+	c.mark("make")
+	k.apply(c, evMake{})
+	return c, nil
+}
+
+// VerifyCall asks the caller of a push whether the call still stands. The
+// error is a *StartError; a call that is over by now starts, and ends with
+// releasedCall.
+func (k *Kit) VerifyCall(p VerifyCallParam, h Handler) (*Call, error) {
+	if k == nil || k.calls == nil {
+		return nil, startError(StartNotInitialized, "the Kit was not made by NewKit")
+	}
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	if err := k.mine(p.MyUserID, p.MyServiceID); err != nil {
+		return nil, err
+	}
+	if c := p.CCParam.caller; c.Service == p.MyServiceID && c.User == p.MyUserID {
+		return nil, startError(StartIDConflict, "the caller is this user, %q", c.User)
+	}
+	if err := k.microphone(p.AllowCallWithoutMic); err != nil {
+		return nil, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.closed {
+		return nil, startError(StartNotInitialized, "the Kit is closed")
+	}
+	id := p.CCParam.callID
+	if _, ok := k.used[id]; ok || k.calls[id] != nil {
+		return nil, startError(StartReuse, "this cc_param was used before")
+	}
+	if k.busy() {
+		k.replyBusy(id, p.CCParam.caller)
+		return nil, startError(StartAlreadyExist, "this device is in a call")
+	}
+	remember(k.used, id, 2*DefaultRingTime)
+	c := k.newCall(id, RoleCallee, p.CCParam.caller, h)
+	c.s.legs = []leg{{addr: p.CCParam.caller}}
+	c.s.activated = !p.AudioActivationByUser
+	c.mark("verify")
+	k.apply(c, evVerify{newID()})
+	return c, nil
+}
+
+func (k *Kit) mine(user, service string) error {
+	if user != k.cfg.Self.User {
+		return startError(StartInvalidUserID, "my user id %q: this Kit is %q", user, k.cfg.Self.User)
+	}
+	if service != k.cfg.Self.Service {
+		return startError(StartInvalidServiceID, "my service id %q: this Kit is of %q", service, k.cfg.Self.Service)
+	}
+	return nil
+}
+
+func (k *Kit) microphone(without bool) error {
+	if without || k.cfg.Microphone == nil {
+		return nil
+	}
+	if err := k.cfg.Microphone(); err != nil {
+		return &StartError{Reason: StartNoPermissionMic, Err: err}
+	}
+	return nil
+}
+
+// live counts the calls that are not over, and of these the connected.
+func (k *Kit) live() (live, connected int) {
+	for _, c := range k.calls {
+		if c.s.phase != StateDisconnected {
+			live++
+		}
+		if c.s.phase == StateConnected {
+			connected++
+		}
+	}
+	return live, connected
+}
+
+// busy: at most one connected and one waiting call.
+func (k *Kit) busy() bool {
+	live, connected := k.live()
+	return live > 1 || live == 1 && (connected == 0 || k.cfg.NoCallWaiting)
+}
+
+// replyBusy answers a push by itself and leaves a record of the call.
+func (k *Kit) replyBusy(id string, caller Address) {
+	k.transmit(nil, actSend{to: caller, typ: TypeEnd, body: &EndBody{Reason: ReasonBusy, Source: SourceCallee}, path: pathMQTT}, id)
+	if _, again := k.told[id]; again {
+		return
+	}
+	remember(k.told, id, 2*DefaultRingTime)
+	d := Disconnected{Reason: ReasonBusy, Source: SourceCallee}
+	k.record(Record{CallID: id, Role: RoleCallee, Peer: caller, Began: time.Now(), Disconnected: d, Q850: q850(false, d.Reason)})
+}
+
+// Counters are what was received, dropped and ignored, by kind.
+func (k *Kit) Counters() map[string]uint64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return maps.Clone(k.counters)
+}
+
+// Close ends every call with appDestroy and waits for the Kit's goroutines;
+// called from a handler it does not wait for that handler. Idempotent.
+func (k *Kit) Close() error { return k.shut(ReasonAppDestroy) }
+
+// Sleep is Close for a system that goes to sleep: the reason is systemSleep.
+func (k *Kit) Sleep() error { return k.shut(ReasonSystemSleep) }
+
+func (k *Kit) shut(r Reason) error {
+	k.mu.Lock()
+	k.closed = true
+	var calls []*Call
+	for _, c := range k.calls {
+		calls = append(calls, c)
+		if c.s.phase != StateDisconnected {
+			k.apply(c, evEnd{EndBody{Reason: r}})
+			if c.s.ending { // no time to wait for the caller's word
+				k.apply(c, evTimer{timerEnd})
+			}
+		}
+		for kind := range c.timers {
+			c.stop(kind)
+		}
+	}
+	clear(k.calls)
+	k.mu.Unlock()
+	me := goid()
+	for _, c := range calls {
+		c.queue.wait(me)
+	}
+	k.cfg.Transport.Listen(nil)
+	k.cancel()
+	if k.fromHandler(calls, me) {
+		return nil
+	}
+	k.wg.Wait()
+	for { // records of the last calls
+		select {
+		case rec := <-k.records:
+			if k.cfg.OnRecord != nil {
+				k.cfg.OnRecord(rec)
+			}
+		default:
+			return nil
+		}
+	}
+}
+
+func (k *Kit) fromHandler(calls []*Call, me uint64) bool {
+	for _, c := range calls {
+		if c.queue.runs(me) {
+			return true
+		}
+	}
+	return false
+}
+
+// receive takes one sealed message from the transport or a data channel.
+func (k *Kit) receive(data []byte) {
+	msg, err := k.cfg.Sealer.Open(data)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.closed {
+		return
+	}
+	if err != nil {
+		kind := "invalid"
+		var e interface{ Kind() string }
+		if errors.As(err, &e) {
+			kind = e.Kind()
+		}
+		k.drop(kind, err)
+		return
+	}
+	if msg.From == k.cfg.Self {
+		k.drop("own", nil)
+		return
+	}
+	if !k.seen.add(msg.From.Session, msg.ID) {
+		k.counters["repeated"]++
+		return
+	}
+	body, err := DecodeBody(msg.Type, msg.Body)
+	if errors.Is(err, errUnknownType) {
+		k.drop("unknown_type", nil)
+		if msg.Type != TypeUnknown {
+			k.transmit(nil, actSend{to: msg.From, bind: msg.Bind, typ: TypeUnknown, body: &UnknownTypeBody{Type: clip(string(msg.Type))}, path: pathMQTT}, msg.Call)
+		}
+		return
+	}
+	if err != nil {
+		k.drop("body", err)
+		return
+	}
+	c := k.calls[msg.Call]
+	switch {
+	case c != nil:
+		if c.role == RoleCaller && (msg.From.User != c.peer.User || msg.From.Service != c.peer.Service) {
+			k.drop("stranger", nil)
+			return
+		}
+		if msg.Type == TypeStanding && c.role == RoleCallee {
+			c.standing(body.(*StandingBody))
+		}
+		if !k.apply(c, evMessage{msg.From, msg.Bind, msg.Type, body}) {
+			k.counters["ignored"]++
+		}
+	case msg.Type == TypePush:
+		k.pushed(msg, body.(*PushBody))
+	case msg.Type == TypeVerify:
+		// a call of ours that is long over, or of an earlier life
+		nonce := body.(*VerifyBody).Nonce
+		k.transmit(nil, actSend{to: msg.From, bind: nonce, typ: TypeEnd, body: &EndBody{Reason: ReasonReleasedCall, Source: SourceTransport}, path: pathMQTT}, msg.Call)
+		k.counters["late"]++
+	default:
+		k.counters["late"]++
+	}
+}
+
+func (k *Kit) pushed(msg Message, b *PushBody) {
+	cc, err := ParseCCParam(b.CCParam)
+	if err != nil {
+		k.drop("cc_param", err)
+		return
+	}
+	if cc.callID != msg.Call || cc.caller != msg.From {
+		k.drop("cc_param", errors.New("the cc_param names another call or caller than the push"))
+		return
+	}
+	if _, ok := k.used[cc.callID]; ok {
+		k.counters["late"]++
+		return
+	}
+	if k.busy() {
+		k.replyBusy(cc.callID, cc.caller)
+		return
+	}
+	if _, ok := k.known[cc.callID]; ok {
+		return // the application had it
+	}
+	select {
+	case k.pushes <- b.CCParam:
+		remember(k.known, cc.callID, 2*DefaultRingTime)
+	default:
+		k.counters["push_queue_full"]++ // its repeat comes in a second
+	}
+}
+
+func (k *Kit) drop(kind string, err error) {
+	k.counters[kind]++
+	if n := k.counters[kind]; n&(n-1) == 0 { // 1st, 2nd, 4th ...: a bounded rate
+		k.log.Warn("message dropped", "kind", kind, "count", n, "err", err)
+	}
+}
+
+// apply drives a call's machine and carries out what it asks for. k.mu is held.
+func (k *Kit) apply(c *Call, e any) (ok bool) {
+	defer func() {
+		if r := recover(); r != nil { // a bug: the call ends, the door goes on
+			k.counters["bug"]++
+			k.log.Error("call: internal error", "call", c.id, "event", fmt.Sprintf("%T", e), "panic", r)
+			if _, again := e.(evEnd); !again {
+				k.apply(c, evEnd{EndBody{Reason: ReasonInternalError}})
+			}
+		}
+	}()
+	next, acts, ok := step(c.s, e)
+	c.s = next
+	for _, a := range acts {
+		k.perform(c, a)
+	}
+	return ok
+}
+
+func (k *Kit) perform(c *Call, a action) {
+	switch a := a.(type) {
+	case actPush:
+		cc := CCParam{callID: c.id, caller: k.cfg.Self}
+		k.transmit(c, actSend{to: c.peer, typ: TypePush, body: &PushBody{CCParam: cc.String(), Ringing: a.ringing}, path: pathMQTT}, c.id)
+	case actSend:
+		k.transmit(c, a, c.id)
+	case actTimer:
+		c.start(a.kind, a.d)
+	case actStop:
+		c.stop(a.kind)
+	case actStopAll:
+		for kind := range c.timers {
+			c.stop(kind)
+		}
+	case actSession:
+		k.session(c, a)
+	case actGate:
+		if s := c.sessions[a.nonce]; s != nil {
+			s.Gate(a.send, a.receive)
+		}
+	case actChoose:
+		if s := c.sessions[a.nonce]; s != nil {
+			c.chosen.Store(&s)
+		}
+	case actEvent:
+		k.tell(c, a.notice)
+	case actForget:
+		delete(k.calls, c.id)
+	}
+}
+
+func (k *Kit) tell(c *Call, n notice) {
+	if s := n.kind.stage(); s != "" {
+		c.mark(s)
+	}
+	switch n.kind {
+	case noticeConnected:
+		c.began = k.cfg.Now()
+		c.answered = n.device
+		c.startLevels()
+	case noticeNetworkLost:
+		n.on = k.cfg.Transport.Connected() // our own link stands: it is the peer's
+	case noticeDisconnected:
+		c.ended(n.end)
+	}
+	if !c.queue.put(n) {
+		k.counters["event_overflow"]++
+		if c.s.phase != StateDisconnected {
+			k.apply(c, evEnd{EndBody{Reason: ReasonInternalError}})
+		}
+	}
+}
+
+// transmit seals a message and sends it by the path that it is to take.
+func (k *Kit) transmit(c *Call, a actSend, callID string) {
+	body := []byte("{}")
+	if st, ok := a.body.(*StandingBody); ok && c != nil {
+		st.RingRemaining = max(0, c.s.opt.ringTime-(k.cfg.Now()-c.made)).Milliseconds()
+	}
+	if a.body != nil {
+		b, err := json.Marshal(a.body)
+		if err != nil {
+			k.log.Error("call: encode message", "type", a.typ, "err", err)
+			return
+		}
+		body = b
+	}
+	data, err := k.cfg.Sealer.Seal(Message{ID: newID(), Call: callID, Type: a.typ, Bind: a.bind, From: k.cfg.Self, To: a.to, Body: body})
+	if err != nil {
+		k.counters["seal"]++
+		k.log.Error("call: seal message", "type", a.typ, "err", err)
+		return
+	}
+	sent := false
+	if c != nil && a.path != pathMQTT {
+		if s := c.sessions[a.bind]; s != nil {
+			sent = s.Send(data)
+		}
+	}
+	if a.path == pathData || a.path == pathAny && sent {
+		return
+	}
+	var done func(error)
+	if a.typ == TypePush && c != nil {
+		done = func(err error) {
+			k.mu.Lock()
+			defer k.mu.Unlock()
+			if err != nil {
+				k.counters["push_failed"]++
+				k.log.Info("push not confirmed", "call", callID, "err", err)
+			}
+			k.apply(c, evPushed{err})
+		}
+	}
+	k.cfg.Transport.Send(a.to, data, done)
+}
+
+// closeLinger lets the last message leave by the data channel.
+const closeLinger = 100 * time.Millisecond
+
+func (k *Kit) session(c *Call, a actSession) {
+	s := c.sessions[a.nonce]
+	if s == nil && (a.op == opOffer || a.op == opAcceptOffer) {
+		nonce := a.nonce
+		var err error
+		s, err = k.cfg.Media.NewSession(SessionConfig{
+			CallID: c.id, Role: c.role, Peer: c.peer, Frame: c.frame,
+			Event: func(e SessionEvent) { k.sessionEvent(c, nonce, e) },
+		})
+		if err != nil {
+			k.log.Error("call: new media session", "call", c.id, "err", err)
+			// step is running: its answer comes as an event of its own
+			k.wg.Go(func() { k.sessionEvent(c, nonce, SessionEvent{Kind: SessionFailed, Err: err}) })
+			return
+		}
+		c.sessions[nonce] = s
+	}
+	if s == nil {
+		return
+	}
+	switch a.op {
+	case opOffer:
+		s.Offer()
+	case opAcceptOffer:
+		s.AcceptOffer(a.sdp)
+	case opAcceptAnswer:
+		s.AcceptAnswer(a.sdp)
+	case opCandidate:
+		s.AddCandidate(a.sdp)
+	case opRestart:
+		s.Restart()
+	case opClose:
+		c.stats(s)
+		delete(c.sessions, a.nonce)
+		k.wg.Go(func() {
+			time.Sleep(closeLinger)
+			if err := s.Close(); err != nil {
+				k.log.Info("close media session", "call", c.id, "err", err)
+			}
+		})
+	}
+}
+
+func (k *Kit) sessionEvent(c *Call, nonce string, e SessionEvent) {
+	if e.Kind == SessionMessage {
+		k.receive(e.Data)
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch e.Kind {
+	case SessionUp:
+		c.mark("media_up")
+	case SessionFailed, SessionAuthFailed:
+		k.log.Warn("media session failed", "call", c.id, "err", e.Err)
+	}
+	k.apply(c, evSession{nonce, e})
+}
+
+func (k *Kit) record(r Record) {
+	select {
+	case k.records <- r:
+	default:
+		k.counters["record_dropped"]++
+	}
+}
+
+// seen remembers the ids of recent messages; the oldest go first.
+type seen struct {
+	ids  map[string]struct{}
+	ring [1024]string
+	next int
+}
+
+func (s *seen) add(session, id string) bool {
+	key := session + "/" + id
+	if _, ok := s.ids[key]; ok {
+		return false
+	}
+	if s.ids == nil {
+		s.ids = map[string]struct{}{}
+	}
+	delete(s.ids, s.ring[s.next])
+	s.ring[s.next] = key
+	s.next = (s.next + 1) % len(s.ring)
+	s.ids[key] = struct{}{}
+	return true
+}
+
+const maxRemembered = 1024
+
+// remember notes an id for a while, and forgets what is old.
+func remember(m map[string]time.Time, id string, d time.Duration) {
+	now := time.Now()
+	for i, t := range m {
+		if now.After(t) || len(m) >= maxRemembered {
+			delete(m, i)
+		}
+	}
+	m[id] = now.Add(d)
+}
+
+// newID is 128 random bits in hex.
+func newID() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails (crypto/rand)
+	return hex.EncodeToString(b[:])
+}
+
+func orDefault(d, def time.Duration) time.Duration {
+	if d == 0 {
+		return def
+	}
+	return d
+}

@@ -1,0 +1,104 @@
+package call
+
+import (
+	"bytes"
+	"runtime"
+	"strconv"
+	"sync"
+)
+
+// queueSize bounds the events that wait for a handler.
+const queueSize = 256
+
+// queue hands a call's events to its handlers: in order, one at a time, from
+// one goroutine. Level events coalesce; the last event is noticeDisconnected.
+type queue struct {
+	deliver func(notice)
+	after   func() // set before noticeDisconnected is put; runs once after it
+	ready   chan struct{}
+	done    chan struct{}
+
+	mu   sync.Mutex
+	list []notice
+	last bool
+	goid uint64
+}
+
+func newQueue(deliver func(notice)) *queue {
+	return &queue{deliver: deliver, ready: make(chan struct{}, 1), done: make(chan struct{})}
+}
+
+// put never blocks. False: the queue was full of life-cycle events, and n is
+// lost; noticeDisconnected always finds a place.
+func (q *queue) put(n notice) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.last {
+		return true
+	}
+	if n.kind == noticeLevel || n.kind == noticePeerLevel {
+		for i := range q.list {
+			if q.list[i].kind == n.kind {
+				q.list[i].level = n.level
+				return true
+			}
+		}
+	}
+	if len(q.list) >= queueSize && n.kind != noticeDisconnected {
+		return n.kind == noticeLevel || n.kind == noticePeerLevel
+	}
+	q.last = n.kind == noticeDisconnected
+	q.list = append(q.list, n)
+	select {
+	case q.ready <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// run ends after noticeDisconnected.
+func (q *queue) run() {
+	defer close(q.done)
+	q.mu.Lock()
+	q.goid = goid()
+	q.mu.Unlock()
+	for range q.ready {
+		q.mu.Lock()
+		list := q.list
+		q.list = nil
+		q.mu.Unlock()
+		for _, n := range list {
+			q.deliver(n)
+			if n.kind == noticeDisconnected {
+				if q.after != nil {
+					q.after()
+				}
+				return
+			}
+		}
+	}
+}
+
+func (q *queue) runs(goroutine uint64) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.goid == goroutine
+}
+
+// wait returns when the last event was delivered; at once where the asking
+// goroutine is the one that delivers.
+func (q *queue) wait(goroutine uint64) {
+	if !q.runs(goroutine) {
+		<-q.done
+	}
+}
+
+// goid is this goroutine's number, from its stack's header. Only Close asks,
+// to tell whether it was called from a handler.
+func goid() uint64 {
+	var buf [64]byte
+	b := bytes.TrimPrefix(buf[:runtime.Stack(buf[:], false)], []byte("goroutine "))
+	b, _, _ = bytes.Cut(b, []byte(" "))
+	n, _ := strconv.ParseUint(string(b), 10, 64)
+	return n
+}
