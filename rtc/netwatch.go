@@ -1,0 +1,112 @@
+package rtc
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// watch tells when the addresses of this machine's interfaces changed. The
+// kernel's link and address messages (rtnetlink(7)) only make it look: a Wi-Fi
+// driver sends many that change nothing.
+type watch struct {
+	socket *nl.NetlinkSocket
+	quit   chan struct{}
+	once   sync.Once
+	wg     sync.WaitGroup
+}
+
+func newWatch(log *slog.Logger, quiet time.Duration, use func(string) bool, changed func()) (*watch, error) {
+	socket, err := nl.Subscribe(unix.NETLINK_ROUTE,
+		unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR)
+	if err != nil {
+		return nil, fmt.Errorf("subscribe to link and address messages: %w", err)
+	}
+	w := &watch{socket: socket, quit: make(chan struct{})}
+	events := make(chan struct{}, 1)
+	w.wg.Go(func() {
+		for {
+			_, _, err := socket.Receive()
+			// ENOBUFS: messages were lost, so something happened.
+			if err != nil && !errors.Is(err, unix.ENOBUFS) {
+				if !errors.Is(err, os.ErrClosed) {
+					log.Warn("rtc: network changes will only be noticed by lost paths", "err", err)
+				}
+				return
+			}
+			select {
+			case events <- struct{}{}:
+			default:
+			}
+		}
+	})
+	w.wg.Go(func() {
+		debounce(events, w.quit, quiet, func() string { return addresses(use) }, changed)
+	})
+	return w, nil
+}
+
+func (w *watch) close() {
+	if w == nil {
+		return
+	}
+	w.once.Do(func() {
+		close(w.quit)
+		w.socket.Close()
+	})
+	w.wg.Wait()
+}
+
+// debounce calls changed when events have been quiet for a time and look no
+// longer gives what it gave before.
+func debounce(events, quit <-chan struct{}, quiet time.Duration, look func() string, changed func()) {
+	last := look()
+	timer := time.NewTimer(quiet)
+	timer.Stop()
+	defer timer.Stop()
+	for {
+		select {
+		case <-quit:
+			return
+		case <-events:
+			timer.Reset(quiet)
+		case <-timer.C:
+			if now := look(); now != last {
+				last = now
+				changed()
+			}
+		}
+	}
+}
+
+// addresses is one line for each address of each interface in use that is up.
+func addresses(use func(string) bool) string {
+	all, err := net.Interfaces()
+	if err != nil {
+		return ""
+	}
+	var lines []string
+	for _, i := range all {
+		if i.Flags&net.FlagUp == 0 || i.Flags&net.FlagRunning == 0 || !use(i.Name) {
+			continue
+		}
+		addrs, err := i.Addrs()
+		if err != nil {
+			continue // it just went away
+		}
+		for _, a := range addrs {
+			lines = append(lines, i.Name+" "+a.String())
+		}
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
