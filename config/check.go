@@ -237,11 +237,13 @@ func (c *Config) checkNetwork() {
 
 // checkSockets looks at the paths of sockets, once they are complete.
 func (c *Config) checkSockets() {
-	for key, path := range map[string]string{"status.socket": c.Status.Socket, "board.simulated.socket": c.Board.Simulated.Socket} {
+	short := func(key, path string) {
 		if len(path) > maxSocketPath {
 			c.bad(key, "its path has %d bytes, over the limit of %d of unix sockets; name a shorter one, as in /run/intercom/%s.sock", len(path), maxSocketPath, c.Station.Name)
 		}
 	}
+	short("status.socket", c.Status.Socket)
+	short("board.simulated.socket", c.Board.Simulated.Socket)
 }
 
 // The rest are the single checks. Each is quiet about a key that has a problem

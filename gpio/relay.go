@@ -13,7 +13,7 @@ const (
 	// that has to stay open longer is not one for a coil under current.
 	MaxRelayLimit = time.Minute
 
-	relayRetry     = 50 * time.Millisecond // between two tries to switch off
+	relayRetry      = 50 * time.Millisecond // between two tries to switch off
 	relayCloseTries = 5                     // then Close gives up, with an error
 )
 

@@ -62,7 +62,7 @@ func advice(key string, names []string, root reflect.Type) string {
 	if tables := slices.Sorted(tablesWith(root, "", key)); len(tables) > 0 {
 		return "it belongs in " + strings.Join(tables, " or ")
 	}
-	return "remove it, or use one of: " + strings.Join(slices.Sorted(slices.Values(names)), ", ")
+	return "remove it, or use one of: " + strings.Join(names, ", ")
 }
 
 // Nearest returns the name that a misspelt one is most likely meant to be, or
@@ -109,8 +109,7 @@ func distance(a, b string) int {
 // tablesWith yields the headers of all tables below t that have a key.
 func tablesWith(t reflect.Type, path, key string) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for i := range t.NumField() {
-			f := t.Field(i)
+		for _, f := range reflect.VisibleFields(t) {
 			tag := f.Tag.Get("toml")
 			if tag == "" || tag == "-" {
 				continue

@@ -34,8 +34,8 @@ type Doc struct {
 // Decode reads data, called name in its errors, into the struct that into
 // points to. Fields that the document does not name keep their value. Fields
 // are named by their toml tag. It knows string, bool, int and float kinds,
-// time.Duration (written as a string, "60s"), structs, and slices of all of
-// these.
+// time.Duration (written as a string, "60s"), structs (embedded ones too), and slices of
+// all of these.
 //
 // Everything wrong is in Doc.Err. If the syntax is, nothing was decoded, and
 // Broken is true.
@@ -169,22 +169,20 @@ func (d *Doc) at(offset int) Position {
 // table decodes a table into a struct. root is the type of the whole document,
 // to look for keys that stand in the wrong table.
 func (d *Doc) table(path string, tree map[string]any, v reflect.Value, root reflect.Type) {
-	fields := make(map[string]int)
-	var names []string
-	for i := range v.NumField() {
-		if tag := v.Type().Field(i).Tag.Get("toml"); tag != "" && tag != "-" {
-			fields[tag] = i
-			names = append(names, tag)
+	fields := make(map[string][]int)
+	for _, f := range reflect.VisibleFields(v.Type()) {
+		if tag := f.Tag.Get("toml"); tag != "" && tag != "-" {
+			fields[tag] = f.Index
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(tree)) {
 		p := join(path, key)
-		i, ok := fields[key]
+		index, ok := fields[key]
 		if !ok {
-			d.Problem(p, "there is no such key; %s", advice(key, names, root))
+			d.Problem(p, "there is no such key; %s", advice(key, slices.Sorted(maps.Keys(fields)), root))
 			continue
 		}
-		d.value(p, tree[key], v.Field(i), root)
+		d.value(p, tree[key], v.FieldByIndex(index), root)
 	}
 }
 
