@@ -1,7 +1,13 @@
 package audio
 
 import (
+	"math"
+	"slices"
+	"sync"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"intercom/audio/audiotest"
 )
@@ -77,4 +83,215 @@ func TestCall(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestFirstRingSample: the very next Playback begins with the ring, whatever
+// the period.
+func TestFirstRingSample(t *testing.T) {
+	for _, period := range []int{240, 480, 882, 960} {
+		_, e, _ := newCall(t, EngineConfig{})
+		buf := make([]int16, period)
+		if p, _ := e.Playback(buf); p.Started != [layers]uint64{} {
+			t.Errorf("started before it was told: %+v", p)
+		}
+		id := e.Play(LayerTone, NewToneSource(Ring()), 100)
+		p, err := e.Playback(buf)
+		if err != nil || p.Started != [layers]uint64{id, 0} || buf[0] == 0 {
+			t.Errorf("period %d: %+v, %v, first sample %d", period, p, err, buf[0])
+		}
+		want := make([]int16, period)
+		NewToneSource(Ring()).Next(want)
+		if !slices.Equal(want, buf) {
+			t.Errorf("period %d: not the ring", period)
+		}
+		if p, _ = e.Playback(buf); p.Started != [layers]uint64{} {
+			t.Errorf("started twice: %+v", p)
+		}
+	}
+}
+
+// TestLayers: a source replaces the one of its layer in a ramp, mixes with the
+// other layer and the voice, and reports its end.
+func TestLayers(t *testing.T) {
+	e, err := NewEngine(EngineConfig{})
+	check(t, err)
+	play := func(d time.Duration) (out []int16, ended [layers]uint64) {
+		for range samplesIn(d) / 480 {
+			buf := make([]int16, 480)
+			p, err := e.Playback(buf)
+			check(t, err)
+			out = append(out, buf...)
+			for l, id := range p.Ended {
+				ended[l] = max(ended[l], id)
+			}
+		}
+		return out, ended
+	}
+	tone := func(freq float64, on time.Duration, repeat bool) Source {
+		return NewToneSource(Tone{Level: -20, Repeat: repeat, Segments: []Segment{{[]float64{freq}, on, 0}}})
+	}
+	levels := func(pcm []int16, low, high float64) {
+		t.Helper()
+		a, b := audiotest.Goertzel(pcm, 400), audiotest.Goertzel(pcm, 1000)
+		if math.Abs(a-low) > 0.5 && max(a, low) > -60 || math.Abs(b-high) > 0.5 && max(b, high) > -60 {
+			t.Errorf("400 Hz %.1f, 1000 Hz %.1f dBFS; want %.0f, %.0f", a, b, low, high)
+		}
+	}
+	const none = -100
+	e.Play(LayerTone, tone(400, time.Hour, true), 100)
+	pcm, _ := play(100 * time.Millisecond)
+	levels(pcm[480:], -20, none)
+
+	notice := e.Play(LayerNotice, tone(1000, 100*time.Millisecond, false), 50)
+	pcm, ended := play(100 * time.Millisecond)
+	levels(pcm[480:4320], -20, -40)
+	if ended != [layers]uint64{0, notice} {
+		t.Errorf("ended: %v, want the notice %d", ended, notice)
+	}
+
+	e.Play(LayerTone, tone(1000, time.Hour, true), 100)
+	pcm, _ = play(100 * time.Millisecond)
+	levels(pcm[480:], none, -20)
+
+	e.Stop(LayerTone)
+	pcm, ended = play(20 * time.Millisecond)
+	if ended != [layers]uint64{} {
+		t.Errorf("stopped is not ended: %v", ended)
+	}
+	for i, last := 0, pcm[0]; i < 480; i++ { // -20 dBFS at 1000 Hz moves by 429
+		if d := int(pcm[i]) - int(last); d > 500 || d < -500 {
+			t.Fatalf("stop clicks: step of %d at %d", d, i)
+		}
+		last = pcm[i]
+	}
+	if Level(pcm[480:]) != 0 {
+		t.Error("sounds after the stop")
+	}
+}
+
+// TestMute: within one period the peer hears nothing, packets go on, and the
+// gate stops them.
+func TestMute(t *testing.T) {
+	door, room, rx := newCall(t, EngineConfig{})
+	in := audiotest.Sine(1000, -6, 480*10) // ten whole frames of whole waves
+	step := func(periods int) (sent, level, heard int) {
+		for i := range periods {
+			c, err := door.Capture(in[i%10*480 : i%10*480+480])
+			check(t, err)
+			buf := make([]int16, 480)
+			p, err := room.Playback(buf)
+			check(t, err)
+			sent, level, heard = sent+c.Sent, c.Level, p.VoiceLevel
+		}
+		return sent, level, heard
+	}
+	type figures struct{ Sent, Level, Heard int }
+	expect := func(what string, want figures) {
+		t.Helper()
+		sent, level, heard := step(50)
+		got := figures{sent, level, heard}
+		if abs(got.Heard-want.Heard) <= 2 {
+			got.Heard = want.Heard
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s (-want +got):\n%s", what, d)
+		}
+	}
+	expect("open", figures{50, 91, 91})
+	door.SetMute(true)
+	expect("muted", figures{50, 0, 0})
+	door.SetMute(false)
+	expect("open again", figures{50, 91, 91})
+	door.SetTransmit(false)
+	expect("gate shut", figures{0, 0, 0})
+	door.SetTransmit(true)
+	expect("gate open", figures{50, 91, 91})
+	room.SetVolume(0)
+	expect("volume 0 leaves the peer's level", figures{50, 91, 91})
+	if got := rx.Stats().Malformed; got != 0 {
+		t.Errorf("%d malformed", got)
+	}
+	buf := make([]int16, 480)
+	_, _ = room.Playback(buf)
+	if Level(buf) != 0 {
+		t.Error("volume 0 sounds")
+	}
+	room.SetVolume(100)
+	room.SetVoice(nil)
+	_, _ = room.Playback(buf)
+	if p, _ := room.Playback(buf); p.Voice != FrameNone || Level(buf) != 0 {
+		t.Errorf("no voice wanted: %+v, level %d", p, Level(buf))
+	}
+}
+
+func abs(x int) int { return max(x, -x) }
+
+// TestControlsRace drives everything from the goroutines it is meant for; it
+// is for the race detector.
+func TestControlsRace(t *testing.T) {
+	door, room, rx := newCall(t, EngineConfig{})
+	var wg sync.WaitGroup
+	const rounds = 300
+	for _, f := range []func(i int){
+		func(i int) { _, _ = door.Capture(make([]int16, 480)) },
+		func(i int) { _, _ = room.Playback(make([]int16, 480)) },
+		func(i int) { room.Play(Layer(i%int(layers)), NewToneSource(Busy()), i%100); room.Stop(LayerTone) },
+		func(i int) { door.SetMute(i%2 == 0); door.SetTransmit(i%3 != 0); room.SetVolume(i % 100) },
+		func(i int) {
+			_ = rx.Stats()
+			if i%50 == 0 {
+				_ = rx.Reset()
+				room.SetVoice(nil)
+			}
+			room.SetVoice(rx)
+		},
+	} {
+		wg.Go(func() {
+			for i := range rounds {
+				f(i)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// callSecond is a second of a call in both directions at one station: what it
+// captures, and what it plays of a peer's stream, with a tone on top.
+func callSecond(t testing.TB) func() {
+	_, room, _ := newCall(t, EngineConfig{})
+	peer := newReceiver(t)
+	payloads := codecFrames(t, voiced(48000), 480, 0)
+	room.SetVoice(peer)
+	room.SetTransmit(true)
+	room.Play(LayerNotice, NewToneSource(CallWaiting()), 80)
+	mic, out := voiced(48000), make([]int16, 480)
+	var seq uint16
+	return func() {
+		for i, p := range payloads {
+			if i%20 != 19 { // FEC and concealment are part of the path
+				_ = peer.ReceiveFrame(seq, uint32(seq)*480, p)
+			}
+			seq++
+			_, _ = room.Capture(mic[i*480 : i*480+480])
+			_, _ = room.Playback(out)
+		}
+	}
+}
+
+func TestNoAllocations(t *testing.T) {
+	second := callSecond(t)
+	second()
+	if got := testing.AllocsPerRun(2, second); got != 0 {
+		t.Errorf("%v allocations in a second of a call", got)
+	}
+}
+
+// BenchmarkCall is the processor time of one second of a call at one station.
+func BenchmarkCall(b *testing.B) {
+	second := callSecond(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		second()
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/1000/float64(b.N), "ms/call-second")
 }
