@@ -1,0 +1,60 @@
+# Everything that is done to this repository more than once. `make` alone lists it.
+# Targets install the Debian packages that they lack (scripts/need); elsewhere they say what they would want.
+
+TAGS      := nolibopusfile
+FUZZTIME  ?= 30s
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+# Debian packages: to build, to test, to lint, to build for arm64.
+DEBS       := libopus-dev pkg-config
+DEBS_TEST  := $(DEBS) mosquitto
+DEBS_LINT  := $(DEBS) shellcheck
+DEBS_ARM64 := pkg-config gcc-aarch64-linux-gnu libc6-dev-arm64-cross libopus-dev:arm64 qemu-user-static
+
+export TAGS FUZZTIME STATICCHECK GOVULNCHECK
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test bench lint fuzz arm64 clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+
+build: ## bin/intercom for this machine
+	@scripts/need $(DEBS)
+	CGO_ENABLED=1 go build -trimpath -tags $(TAGS) -o bin/intercom ./cmd/intercom
+
+run: build ## a house with simulated boards: open the address that it prints
+	bin/intercom demo
+
+# Twice: with the race detector, then without it, for what it makes meaningless (allocation counts, times).
+test: ## vet and all tests, with the race detector and without
+	@scripts/need $(DEBS_TEST)
+	CGO_ENABLED=1 go vet -tags $(TAGS) ./...
+	CGO_ENABLED=1 go test -race -timeout 4m -tags $(TAGS) ./...
+	CGO_ENABLED=1 go test -timeout 2m -tags $(TAGS) ./...
+
+bench: ## all benchmarks, with allocations
+	@scripts/need $(DEBS_TEST)
+	CGO_ENABLED=1 go test -run '^$$' -bench . -benchmem -tags $(TAGS) ./...
+
+lint: ## gofmt, vet, staticcheck, govulncheck, shellcheck, the import table
+	@scripts/need $(DEBS_LINT)
+	@CGO_ENABLED=1 scripts/lint
+
+fuzz: ## every fuzz target for FUZZTIME (30s)
+	@scripts/need $(DEBS_TEST)
+	@CGO_ENABLED=1 scripts/fuzz
+
+# -lm: the static libopus needs sqrt. pkg-config must see only the arm64 libraries, so LIBDIR and not PATH.
+arm64: ## bin/intercom-arm64, static, tried once under qemu
+	@scripts/need $(DEBS_ARM64)
+	CGO_ENABLED=1 GOOS=linux GOARCH=arm64 CC=aarch64-linux-gnu-gcc \
+	PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig \
+	go build -trimpath -tags '$(TAGS) netgo osusergo' \
+	  -ldflags '-s -w -linkmode external -extldflags "-static -lm"' -o bin/intercom-arm64 ./cmd/intercom
+	qemu-aarch64-static bin/intercom-arm64 version
+	@stat -c '%n %s' bin/intercom-arm64 | awk '{ printf "%s: %.1f MB\n", $$1, $$2/1e6 }'
+
+clean: ## remove what was built
+	rm -rf bin
