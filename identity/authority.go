@@ -66,8 +66,7 @@ func (a Authority) issue(r TokenRequest) (string, error) {
 			return "", err
 		}
 	}
-	jwk := &jose.JSONWebKey{Key: r.Key}
-	if !jwk.Valid() {
+	if !usable(r.Key) {
 		return "", errors.New("the device's key is no usable Ed25519 public key")
 	}
 	if r.Lifetime < time.Second {
@@ -78,7 +77,7 @@ func (a Authority) issue(r TokenRequest) (string, error) {
 	}
 	payload, err := json.Marshal(tokenClaims{
 		Service: r.Service, User: r.User, Device: r.Device,
-		Confirm: confirmation{jwk},
+		Confirm: confirmation{&jose.JSONWebKey{Key: r.Key}},
 		Expires: jwt.NewNumericDate(r.Now.Add(r.Lifetime)),
 		Issued:  jwt.NewNumericDate(r.Now),
 		ID:      NewID(),
@@ -172,7 +171,7 @@ func checkAuthorities(keys []ed25519.PublicKey) error {
 		return fmt.Errorf("%d authority keys; at most %d are allowed", len(keys), MaxAuthorities)
 	}
 	for i, key := range keys {
-		if !(&jose.JSONWebKey{Key: key}).Valid() {
+		if !usable(key) {
 			return fmt.Errorf("authority key %d is no usable Ed25519 public key", i+1)
 		}
 	}

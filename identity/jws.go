@@ -26,7 +26,7 @@ func newSigner(key Key, typ jose.ContentType, extra map[jose.HeaderKey]any) (jos
 	for name, value := range extra {
 		opts.WithHeader(name, value)
 	}
-	return jose.NewSigner(jose.SigningKey{Algorithm: jose.EdDSA, Key: key.secret.private}, opts)
+	return jose.NewSigner(jose.SigningKey{Algorithm: jose.EdDSA, Key: key.secret()}, opts)
 }
 
 func signCompact(signer jose.Signer, payload []byte) (string, error) {

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"crypto"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
@@ -13,6 +14,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"strings"
+
+	jose "github.com/go-jose/go-jose/v4"
 )
 
 // Key is the Ed25519 private key of a device or of an authority. Printing or
@@ -20,12 +23,15 @@ import (
 // Key is refused wherever a key is needed. A Key may be copied and used from
 // any goroutine.
 type Key struct {
-	// A pointer, so that printing a struct with a Key inside by reflection
-	// shows an address and no secret.
-	secret *secret
+	// A function, so that printing a struct with a Key in an unexported field
+	// shows an address: there fmt calls no method of Key, and it would follow
+	// a pointer (for %s, into the struct behind it).
+	secret func() ed25519.PrivateKey
 }
 
-type secret struct{ private ed25519.PrivateKey }
+func newKey(private ed25519.PrivateKey) Key {
+	return Key{func() ed25519.PrivateKey { return private }}
+}
 
 // GenerateKey makes a new key in memory only.
 func GenerateKey() (Key, error) {
@@ -33,7 +39,7 @@ func GenerateKey() (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("identity: make key: %w", err)
 	}
-	return Key{&secret{private}}, nil
+	return newKey(private), nil
 }
 
 // CreateKey makes a new key and stores it at path: PKCS#8 in PEM (RFC 5958,
@@ -44,7 +50,7 @@ func CreateKey(path string) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(key.secret.private)
+	der, err := x509.MarshalPKCS8PrivateKey(key.secret())
 	if err != nil {
 		return Key{}, fmt.Errorf("identity: create key %s: %w", path, err)
 	}
@@ -100,7 +106,7 @@ func parseKey(data []byte) (Key, error) {
 	if !ok {
 		return Key{}, fmt.Errorf("found a key of type %T; want an Ed25519 key", parsed)
 	}
-	return Key{&secret{private}}, nil
+	return newKey(private), nil
 }
 
 // Public is the key's public half, nil for the zero Key.
@@ -108,7 +114,7 @@ func (k Key) Public() ed25519.PublicKey {
 	if k.secret == nil {
 		return nil
 	}
-	return k.secret.private.Public().(ed25519.PublicKey)
+	return k.secret().Public().(ed25519.PublicKey)
 }
 
 // Thumbprint names the key: Thumbprint of its public half. It is "" for the
@@ -128,6 +134,13 @@ func (k Key) Format(f fmt.State, _ rune) { io.WriteString(f, k.Thumbprint()) }
 
 // LogValue logs the thumbprint.
 func (k Key) LogValue() slog.Value { return slog.StringValue(k.Thumbprint()) }
+
+// usable reports whether key has the right length and is none of the weak
+// (low-order) points, for which anyone can make signatures.
+func usable(key ed25519.PublicKey) bool {
+	_, err := (&jose.JSONWebKey{Key: key}).Thumbprint(crypto.SHA256)
+	return err == nil
+}
 
 // Thumbprint is the JWK thumbprint of a public key (RFC 7638 section 3, RFC
 // 8037 section 2): SHA-256, base64url, 43 characters.

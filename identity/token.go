@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	jose "github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/json"
 	"github.com/go-jose/go-jose/v4/jwt"
 )
@@ -182,7 +181,7 @@ func parseClaims(payload []byte) (Claims, error) {
 		return Claims{}, fmt.Errorf("%w: %w: claim cnf.jwk is missing", ErrToken, ErrMalformed)
 	}
 	key, ok := t.Confirm.JWK.Key.(ed25519.PublicKey)
-	if !ok || !(&jose.JSONWebKey{Key: key}).Valid() {
+	if !ok || !usable(key) {
 		return Claims{}, fmt.Errorf("%w: %w: claim cnf.jwk is no usable Ed25519 public key", ErrToken, ErrMalformed)
 	}
 	return Claims{
