@@ -2,7 +2,6 @@ package identity
 
 import (
 	stdjson "encoding/json"
-	"errors"
 	"fmt"
 
 	jose "github.com/go-jose/go-jose/v4"
@@ -169,10 +168,19 @@ func (v *Verifier) open(data []byte) (Envelope, error) {
 func parseEnvelope(payload []byte) (Envelope, error) {
 	var e Envelope
 	err := json.Unmarshal(payload, &e)
-	// Another version may give our names other types.
-	var mismatch *json.UnmarshalTypeError
-	if (err == nil || errors.As(err, &mismatch)) && e.V != Version {
-		return Envelope{}, fmt.Errorf("%w: %d, this program speaks %d; update the older side", ErrVersion, e.V, Version)
+	version := e.V
+	if err != nil {
+		// Another version may give our names other types.
+		var only struct {
+			V int `json:"v"`
+		}
+		if json.Unmarshal(payload, &only) != nil {
+			return Envelope{}, fmt.Errorf("%w: %.200s", ErrMalformed, err)
+		}
+		version = only.V
+	}
+	if version != Version {
+		return Envelope{}, fmt.Errorf("%w: %d, this program speaks %d; update the older side", ErrVersion, version, Version)
 	}
 	if err != nil {
 		return Envelope{}, fmt.Errorf("%w: %.200s", ErrMalformed, err)
