@@ -32,19 +32,20 @@ func (s *Session) handle(c command) {
 	}
 }
 
+// offer makes an offer. One that is not answered, because it was lost or the
+// network changed since, may be followed by another: pion has no rollback and
+// keeps the first as its local description, but its ICE agent goes by the
+// last.
 func (s *Session) offer(restart bool) error {
-	if s.pc.SignalingState() == webrtc.SignalingStateHaveRemoteOffer {
-		return fmt.Errorf("make an offer: an offer of the peer is not answered")
-	}
 	s.beginDescription()
-	sd, err := s.pc.CreateOffer(&webrtc.OfferOptions{
-		ICERestart: restart && s.pc.LocalDescription() != nil,
-	})
+	sd, err := s.pc.CreateOffer(&webrtc.OfferOptions{ICERestart: restart && s.pc.LocalDescription() != nil})
 	if err != nil {
 		return fmt.Errorf("make an offer: %w", err)
 	}
-	if err := s.pc.SetLocalDescription(sd); err != nil {
-		return fmt.Errorf("use the own offer: %w", err)
+	if s.pc.SignalingState() != webrtc.SignalingStateHaveLocalOffer {
+		if err := s.pc.SetLocalDescription(sd); err != nil {
+			return fmt.Errorf("use the own offer: %w", err)
+		}
 	}
 	s.describing = call.SessionOffer
 	return nil
@@ -161,7 +162,7 @@ func (s *Session) describe() {
 				return
 			}
 		}
-		sdp = s.pc.LocalDescription().SDP
+		sdp = s.localSDP()
 		s.event(call.SessionEvent{Kind: s.describing, SDP: sdp})
 		s.describing = 0
 		s.settle.Stop()
@@ -175,6 +176,16 @@ func (s *Session) describe() {
 			s.event(call.SessionEvent{Kind: call.SessionCandidate, SDP: c})
 		}
 	}
+}
+
+// localSDP is the own description with the candidates found so far.
+func (s *Session) localSDP() string {
+	if s.describing == call.SessionOffer {
+		if sd, err := s.pc.CreateOffer(nil); err == nil {
+			return sd.SDP
+		}
+	}
+	return s.pc.LocalDescription().SDP
 }
 
 func (s *Session) countFound() int {

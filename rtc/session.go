@@ -232,7 +232,8 @@ func (s *Session) Restart() { s.do(commandRestart, "") }
 // SDP can't be used. An offer with new ICE credentials restarts ICE.
 func (s *Session) AcceptOffer(sdp string) { s.do(commandAcceptOffer, bounded(sdp, maxSDP)) }
 
-// AcceptAnswer completes an own offer. Without one it does nothing.
+// AcceptAnswer completes an own offer; it must be the answer to the last one,
+// which an SDP does not tell. Without an open offer it does nothing.
 func (s *Session) AcceptAnswer(sdp string) { s.do(commandAcceptAnswer, bounded(sdp, maxSDP)) }
 
 // AddCandidate adds a candidate of the peer (SDP a= value); one that can't be
@@ -415,20 +416,26 @@ func (s *Session) failDTLS() {
 }
 
 func (s *Session) lookAtPath(channelOpen bool) {
-	pair, _ := s.ice.GetSelectedCandidatePair() // nil at once after a restart, before the state changes
-	switch ice := s.pc.ICEConnectionState(); {
-	case ice == webrtc.ICEConnectionStateDisconnected || ice == webrtc.ICEConnectionStateFailed:
+	ice := s.pc.ICEConnectionState()
+	switch ice {
+	case webrtc.ICEConnectionStateNew:
+		return // pion's transport may not be asked for a pair while it starts
+	case webrtc.ICEConnectionStateDisconnected, webrtc.ICEConnectionStateFailed:
 		if s.path == pathUp {
 			s.setPath(pathLost)
 		}
-	case pair == nil:
+		return
+	}
+	// A restart drops the pair at once; its new state is heard of later.
+	if pair, _ := s.ice.GetSelectedCandidatePair(); pair == nil {
 		if s.path == pathUp {
 			s.setPath(pathRestarting)
 		}
-	case ice == webrtc.ICEConnectionStateConnected || ice == webrtc.ICEConnectionStateCompleted:
-		if s.path != pathUp && channelOpen && s.dtls.State() == webrtc.DTLSTransportStateConnected {
-			s.setPath(pathUp)
-		}
+		return
+	}
+	connected := ice == webrtc.ICEConnectionStateConnected || ice == webrtc.ICEConnectionStateCompleted
+	if connected && channelOpen && s.dtls.State() == webrtc.DTLSTransportStateConnected {
+		s.setPath(pathUp)
 	}
 }
 

@@ -1,0 +1,351 @@
+package rtc
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pion/webrtc/v4"
+
+	"intercom/call"
+)
+
+func TestLostPathIsNoticedAndComesBack(t *testing.T) {
+	network := newLossyNet(t)
+	m := testMedia(t, network)
+	callee, caller := connect(t, m, m)
+	network.drop.Store(true)
+	callee.next(call.SessionLost)
+	caller.next(call.SessionLost)
+	if callee.Gate(true, true); callee.WriteFrame([]byte("x"), 480) {
+		t.Error("a frame was taken for a lost path")
+	}
+	network.drop.Store(false)
+	callee.next(call.SessionUp)
+	caller.next(call.SessionUp)
+	if !callee.Send([]byte("again")) {
+		t.Fatal("no message after the path came back")
+	}
+	caller.next(call.SessionMessage)
+}
+
+// The default timing keeps the promise of call.SessionLost: silence is looked
+// at each keepAlive, and counts after disconnected.
+func TestLostWithinTwoSeconds(t *testing.T) {
+	if d := defaultTiming(); d.disconnected+d.keepAlive > 2*time.Second || d.restart > 2*time.Second {
+		t.Errorf("got timing %+v: a path is lost later than after 2 s", d)
+	}
+}
+
+func TestRestartKeepsTheCall(t *testing.T) {
+	m := testMedia(t, nil)
+	callee, caller := connect(t, m, m)
+	callee.Gate(true, true)
+	caller.Gate(true, true)
+	callee.WriteFrame([]byte("before"), 480)
+	before := caller.nextFrame()
+	negotiate(callee, caller, callee.Restart)
+	callee.next(call.SessionUp)
+	caller.next(call.SessionUp)
+	if !callee.WriteFrame([]byte("after"), 480) || !caller.WriteFrame([]byte("back"), 480) {
+		t.Fatal("no voice after the restart")
+	}
+	if got, want := caller.nextFrame(), (frame{before.seq + 1, before.timestamp + 480, "after"}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	callee.nextFrame()
+	if !callee.Send([]byte("after")) {
+		t.Fatal("no message after the restart")
+	}
+	caller.next(call.SessionMessage)
+}
+
+// A restart out of a lost path, and one whose answer never comes.
+func TestRestartOfALostPath(t *testing.T) {
+	network := newLossyNet(t)
+	m := testMedia(t, network)
+	callee, caller := connect(t, m, m)
+	network.drop.Store(true)
+	callee.next(call.SessionLost)
+	caller.next(call.SessionLost)
+	callee.Restart()
+	callee.next(call.SessionOffer) // lost on its way
+	network.drop.Store(false)
+	negotiate(callee, caller, callee.Restart)
+	callee.next(call.SessionUp)
+	caller.next(call.SessionUp)
+
+	callee.Restart()
+	callee.next(call.SessionOffer)
+	callee.next(call.SessionLost)
+}
+
+func TestLateCandidates(t *testing.T) {
+	m := testMedia(t, nil)
+	callee, caller := newEnd(t, m, call.RoleCallee), newEnd(t, m, call.RoleCaller)
+	callee.Offer()
+	offer, own := cutCandidates(callee.next(call.SessionOffer).SDP)
+	if len(own) == 0 {
+		t.Fatal("the offer holds no host candidate")
+	}
+	caller.AddCandidate("candidate:nonsense")
+	caller.AddCandidate(own[0]) // early: before the offer
+	caller.AcceptOffer(offer)
+	answer, theirs := cutCandidates(caller.next(call.SessionAnswer).SDP)
+	callee.AcceptAnswer(answer)
+	for _, c := range theirs { // late
+		callee.AddCandidate(c)
+	}
+	callee.next(call.SessionUp)
+	caller.next(call.SessionUp)
+}
+
+func cutCandidates(sdp string) (rest string, candidates []string) {
+	var kept []string
+	for _, line := range strings.Split(sdp, "\r\n") {
+		if c, ok := strings.CutPrefix(line, "a=candidate"); ok {
+			candidates = append(candidates, "candidate"+c)
+		} else if line != "a=end-of-candidates" {
+			kept = append(kept, line)
+		}
+	}
+	return strings.Join(kept, "\r\n"), candidates
+}
+
+func TestWrongFingerprint(t *testing.T) {
+	for _, forged := range []string{"offer", "answer"} {
+		t.Run(forged, func(t *testing.T) {
+			m := testMedia(t, nil)
+			callee, caller := newEnd(t, m, call.RoleCallee), newEnd(t, m, call.RoleCaller)
+			callee.Offer()
+			offer := callee.next(call.SessionOffer).SDP
+			if forged == "offer" {
+				offer = forge(t, offer)
+			}
+			caller.AcceptOffer(offer)
+			answer := caller.next(call.SessionAnswer).SDP
+			if forged == "answer" {
+				answer = forge(t, answer)
+			}
+			callee.AcceptAnswer(answer)
+			victim := map[string]*end{"offer": caller, "answer": callee}[forged]
+			if ev := victim.next(call.SessionAuthFailed); ev.Err == nil {
+				t.Error("SessionAuthFailed without an error")
+			}
+			victim.Gate(true, true)
+			if victim.WriteFrame([]byte("x"), 480) || victim.Send([]byte("x")) {
+				t.Error("something was sent to a peer that is not proved")
+			}
+		})
+	}
+}
+
+func forge(t *testing.T, sdp string) string {
+	t.Helper()
+	own, err := checkSDP(sdp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256([]byte("another certificate"))
+	return strings.ReplaceAll(sdp, colons(own), colons(hex.EncodeToString(sum[:])))
+}
+
+func colons(digest string) string {
+	var pairs []string
+	for i := 0; i < len(digest); i += 2 {
+		pairs = append(pairs, strings.ToUpper(digest[i:i+2]))
+	}
+	return strings.Join(pairs, ":")
+}
+
+// Close works at each stage of a session, and leaves nothing behind (TestMain).
+func TestCloseAtEachStage(t *testing.T) {
+	stages := []string{"new", "offered", "offer accepted", "answered", "up", "restarted", "restart accepted"}
+	for stage, name := range stages {
+		t.Run(name, func(t *testing.T) {
+			m := testMedia(t, nil)
+			callee, caller := newEnd(t, m, call.RoleCallee), newEnd(t, m, call.RoleCaller)
+			var offer, answer string
+			steps := []func(){
+				callee.Offer,
+				func() { offer = callee.next(call.SessionOffer).SDP; caller.AcceptOffer(offer) },
+				func() { answer = caller.next(call.SessionAnswer).SDP; callee.AcceptAnswer(answer) },
+				func() { callee.next(call.SessionUp); caller.next(call.SessionUp) },
+				callee.Restart,
+				func() { caller.AcceptOffer(callee.next(call.SessionOffer).SDP) },
+			}
+			for _, step := range steps[:stage] {
+				step()
+			}
+			done := make(chan struct{})
+			go func() { _ = callee.Close(); close(done) }()
+			_ = callee.Close()
+			<-done
+			_ = m.Close()
+			for len(callee.events) > 0 {
+				<-callee.events
+			}
+			callee.poke()
+			callee.Restart()
+			callee.AddCandidate("x")
+			if n := len(callee.events); n != 0 {
+				t.Errorf("%d events after Close", n)
+			}
+			if _, err := m.NewSession(call.SessionConfig{Event: func(call.SessionEvent) {}, Frame: func(uint16, uint32, []byte) {}}); err != ErrClosed {
+				t.Errorf("got %v, want ErrClosed", err)
+			}
+		})
+	}
+}
+
+// All methods run while Close does: for the race detector.
+func TestCloseWhileUsed(t *testing.T) {
+	m := testMedia(t, nil)
+	callee, caller := connect(t, m, m)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				callee.Gate(true, true)
+				callee.WriteFrame([]byte("x"), 480)
+				callee.Send([]byte("x"))
+				callee.Stats()
+				m.networkChanged()
+			}
+		}
+	}()
+	caller.next(call.SessionNetworkChanged)
+	go func() { // the bounded test channel must not hold Close up
+		for range caller.events {
+		}
+	}()
+	go func() {
+		for range callee.events {
+		}
+	}()
+	_ = callee.Close()
+	_ = caller.Close()
+	close(stop)
+	<-stopped
+	close(caller.events)
+	close(callee.events)
+}
+
+func TestBlockedEventEndsTheSession(t *testing.T) {
+	m := testMedia(t, nil)
+	block, events := make(chan struct{}), make(chan call.SessionEvent, 10)
+	s, err := m.NewSession(call.SessionConfig{
+		Event: func(ev call.SessionEvent) { <-block; events <- ev },
+		Frame: func(uint16, uint32, []byte) {},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	m.networkChanged() // its event blocks, or a later one
+	for range 2*maxCommands + 2 {
+		s.AcceptAnswer("without an offer")
+		s.Restart()
+	}
+	close(block)
+	for ev := range events {
+		if ev.Kind == call.SessionFailed {
+			return
+		}
+	}
+}
+
+func TestOversizedMessageIsDropped(t *testing.T) {
+	m := testMedia(t, nil)
+	callee, caller := connect(t, m, m)
+	// Past our own bound, as a peer that ignores max-message-size would.
+	caller.takeMessage(webrtc.DataChannelMessage{Data: make([]byte, maxMessage+1)})
+	callee.Send([]byte("next"))
+	if got := string(caller.next(call.SessionMessage).Data); got != "next" {
+		t.Errorf("got message %.10q", got)
+	}
+	if got := caller.oversized.Load(); got != 1 {
+		t.Errorf("got %d oversized messages counted, want 1", got)
+	}
+}
+
+func TestNetworkChangeReachesSessions(t *testing.T) {
+	m := testMedia(t, nil)
+	callee, caller := newEnd(t, m, call.RoleCallee), newEnd(t, m, call.RoleCaller)
+	m.networkChanged()
+	callee.next(call.SessionNetworkChanged)
+	caller.next(call.SessionNetworkChanged)
+}
+
+func TestDebounce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		events, ctx := make(chan struct{}), t.Context()
+		addresses, changes := "a", 0
+		go debounce(events, ctx.Done(), time.Second, func() string { return addresses }, func() { changes++ })
+		for i, step := range []struct {
+			addresses string
+			wait      time.Duration
+			want      int
+		}{
+			{"a", 2 * time.Second, 0},        // an event, but nothing changed
+			{"b", 500 * time.Millisecond, 0}, // not quiet yet
+			{"bc", 999 * time.Millisecond, 0},
+			{"bc", 2 * time.Second, 1},
+			{"a", 2 * time.Second, 2},
+		} {
+			synctest.Wait()
+			addresses = step.addresses
+			events <- struct{}{}
+			time.Sleep(step.wait)
+			synctest.Wait()
+			if changes != step.want {
+				t.Errorf("step %d: got %d changes, want %d", i, changes, step.want)
+			}
+		}
+	})
+}
+
+func TestNewRefusesBadServers(t *testing.T) {
+	for _, server := range []ICEServer{{URL: "door"}, {URL: "turn:host:3478"}, {URL: "stun:"}} {
+		m, err := New(Config{ICEServers: []ICEServer{server}})
+		if err == nil {
+			_ = m.Close()
+			t.Errorf("%+v: no error", server)
+		}
+	}
+}
+
+// A server that never answers does not hold the offer up.
+func TestSilentServerDoesNotDelayTheOffer(t *testing.T) {
+	silent, err := newLossyNet(t).ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	timing := defaultTiming()
+	m, err := newMedia(Config{
+		Interfaces: []string{"lo"}, IncludeLoopback: true,
+		ICEServers: []ICEServer{{URL: fmt.Sprintf("stun:%v", silent.LocalAddr())}},
+	}, timing, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	callee := newEnd(t, m, call.RoleCallee)
+	callee.Offer()
+	offer := callee.next(call.SessionOffer).SDP
+	if callee.pc.ICEGatheringState() == webrtc.ICEGatheringStateComplete {
+		t.Error("the offer waited for the server")
+	}
+	if _, candidates := cutCandidates(offer); len(candidates) == 0 {
+		t.Error("the offer holds no host candidate")
+	}
+}
