@@ -160,6 +160,9 @@ func (m *machine) connected(l leg) {
 // legEnds: a device of the callee declines, is busy, or ends the talk.
 func (m *machine) legEnds(i int, e evMessage, b EndBody) bool {
 	end := EndBody{Reason: b.Reason, Source: SourceCallee, UserCode: b.UserCode, Phrase: b.Phrase}
+	if b.Source == SourceTransport {
+		end.Source = SourceTransport
+	}
 	known := i >= 0 && m.legs[i].nonce == e.bind
 	if m.phase == StateConnected {
 		if !known || m.legs[i].nonce != m.chosen {
