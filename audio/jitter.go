@@ -286,7 +286,7 @@ func (j *JitterBuffer) starved() bool { return j.concealed >= maxConcealed }
 // justMissed tells that the frame before p was lost and has just been
 // concealed: one packet earlier, p's FEC copy would have restored it.
 func (j *JitterBuffer) justMissed(p *header) bool {
-	return p.info.FEC && p.ts == j.decoded && j.concealed > 0 && p.seq-j.lastSeq == 2
+	return p.info.FEC && p.ts == j.decoded && j.concealed > 0 && p.seq-j.lastSeq > 1
 }
 
 func (j *JitterBuffer) insert(h *header, payload []byte) {

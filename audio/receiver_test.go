@@ -55,18 +55,16 @@ func TestReceiverFrameLengths(t *testing.T) {
 // for FEC by itself, and next to nothing is concealed. Two in a row leave one.
 func TestReceiverLoss(t *testing.T) {
 	for _, samples := range []int{480, 960} {
-		payloads := codecFrames(t, voiced(10*48000), samples, 0)
+		payloads := codecFrames(t, voiced(5*48000), samples, 0)
 		r := newReceiver(t)
 		receive(t, r, payloads, samples, func(i int) bool { return i%10 == 9 })
 		s := r.Stats()
-		if want := uint64(len(payloads) / 10); s.Lost < want-1 || s.Lost > want || s.ConcealedShare() > 0.03 || s.Ticks[FrameFEC] < want*6/10 {
+		if want := uint64(len(payloads) / 10); s.Lost < want-1 || s.Lost > want || s.ConcealedShare() > 0.03 || s.Ticks[FrameFEC] < want/2 {
 			t.Errorf("%d samples, one in ten lost: concealed %.3f, %+v", samples, s.ConcealedShare(), s)
 		}
-		// Two in a row never show that FEC would help (the one after them
-		// can bring back only the last), so the delay stays low and PLC serves.
 		r = newReceiver(t)
 		receive(t, r, payloads, samples, func(i int) bool { return i%20 >= 18 })
-		if s := r.Stats(); s.ConcealedShare() > 0.11 {
+		if s := r.Stats(); s.ConcealedShare() > 0.07 {
 			t.Errorf("%d samples, two in twenty lost: concealed %.3f, %+v", samples, s.ConcealedShare(), s)
 		}
 	}
@@ -91,7 +89,7 @@ func TestReceiverOutage(t *testing.T) {
 // TestReceiverLowers: too much delay is taken out again, with no click.
 func TestReceiverLowers(t *testing.T) {
 	r := newReceiver(t)
-	payloads := codecFrames(t, audiotest.Sine(500, -15, 20*48000), 480, 0)
+	payloads := codecFrames(t, audiotest.Sine(500, -15, 18*48000), 480, 0)
 	for i := range 8 { // a burst: 80 ms at once after the first
 		check(t, r.ReceiveFrame(uint16(i), uint32(i*480), payloads[i]))
 		if i == 0 {
