@@ -98,6 +98,21 @@ func (e *end) nextFrame() frame {
 	panic("unreachable")
 }
 
+// until waits for a counter, which no event tells of.
+func until(t *testing.T, what string, reached func() bool) {
+	t.Helper()
+	poll := time.NewTicker(time.Millisecond)
+	defer poll.Stop()
+	deadline := time.After(patience)
+	for !reached() {
+		select {
+		case <-poll.C:
+		case <-deadline:
+			t.Fatalf("not reached: %s", what)
+		}
+	}
+}
+
 // connect brings a callee and a caller up.
 func connect(t testing.TB, ma, mb *Media) (callee, caller *end) {
 	t.Helper()
@@ -191,14 +206,7 @@ func TestGatesAreClosedAtFirst(t *testing.T) {
 		}
 	}
 	// The gate opens only after those have arrived.
-	deadline := time.After(patience)
-	for caller.Stats().Received.Dropped < 5 {
-		select {
-		case <-deadline:
-			t.Fatalf("got %+v, want 5 dropped", caller.Stats().Received)
-		default:
-		}
-	}
+	until(t, "5 frames dropped", func() bool { return caller.Stats().Received.Dropped == 5 })
 	caller.Gate(false, true)
 	callee.WriteFrame([]byte("voice"), 480)
 	if got := caller.nextFrame(); got.payload != "voice" {
