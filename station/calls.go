@@ -1,0 +1,247 @@
+package station
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"intercom/audio"
+	"intercom/call"
+	"intercom/config"
+	"intercom/gpio"
+)
+
+// newTalk makes a talk with a receiver of its own, so that nothing of an
+// earlier call is heard in it.
+func newTalk(role call.Role, user string, p phase) (*talk, error) {
+	r, err := audio.NewReceiver()
+	return &talk{role: role, user: user, phase: p, voice: voice{r}}, err
+}
+
+// call rings a user. There is no call in front.
+func (s *station) call(p press) {
+	s.rest.Stop()
+	s.after = idle
+	if !s.connected && s.cfg.Station.Kind == config.Door {
+		s.notice(toneChime) // no other bell can ring
+	}
+	t, err := newTalk(call.RoleCaller, p.callee, trying)
+	if err == nil {
+		t.c, err = s.kit.MakeCall(call.MakeCallParam{
+			MyUserID: s.self.User, MyServiceID: s.self.Service,
+			PeerUserID: p.callee, PeerServiceID: s.self.Service,
+			AccessToken:       s.token,
+			RingTime:          s.cfg.Call.RingTime,
+			UnreachableLimit:  s.cfg.Call.UnreachableLimit,
+			TalkLimit:         s.cfg.Call.TalkLimit,
+			DeclineOnlyDevice: s.cfg.Call.DeclineScope == "device",
+		}, s.handler(t))
+	}
+	if err != nil {
+		s.log.Error("call not made", "callee", p.callee, "err", err)
+		s.leave(unreachable)
+		return
+	}
+	t.c.SetVoice(t.voice)
+	t.c.Mark("edge", p.edge)
+	s.front = t
+	s.route()
+	s.log.Info("call made", "call", t.c.ID(), "callee", p.callee)
+}
+
+// pushed takes a push: whether its call stands is asked at once.
+func (s *station) pushed(ccParam string) {
+	cc, err := call.ParseCCParam(ccParam)
+	if err != nil {
+		s.log.Warn("push refused", "err", err)
+		return
+	}
+	t, err := newTalk(call.RoleCallee, cc.Caller().User, checking)
+	if err == nil {
+		t.c, err = s.kit.VerifyCall(call.VerifyCallParam{
+			MyUserID: s.self.User, MyServiceID: s.self.Service, CCParam: cc,
+		}, s.handler(t))
+	}
+	if err != nil {
+		level := s.log.Error
+		if errors.Is(err, call.StartAlreadyExist) {
+			level = s.log.Info
+		}
+		level("incoming call not taken", "call", cc.CallID(), "caller", cc.Caller(), "err", err)
+		return
+	}
+	t.c.SetVoice(t.voice)
+	if s.front == nil {
+		s.front = t
+	} else {
+		s.back = t
+	}
+	s.route()
+}
+
+// handler posts what happens to a call. None of its functions does more.
+func (s *station) handler(t *talk) call.Handler {
+	on := func(f func(*talk)) func(*call.Call) {
+		return func(*call.Call) { s.post(func() { f(t) }) }
+	}
+	return call.Handler{
+		OnAcknowledged: func(*call.Call, call.Address) { s.post(func() { s.acknowledged(t) }) },
+		OnVerified:     func(*call.Call, bool) { s.post(func() { s.verified(t) }) },
+		OnConnected:    func(*call.Call, bool, bool) { s.post(func() { s.talking(t) }) },
+		OnMyAudioMuteRequestedByPeer: on(func(t *talk) {
+			t.c.MyMediaStatus().Mute(true)
+		}),
+		OnOpenRequest: on(s.openRequest),
+		OnOpenResult: func(_ *call.Call, opened bool, why string) {
+			s.post(func() { s.openResult(t, opened, why) })
+		},
+		OnUnreachable: on(func(t *talk) {
+			s.log.Info("nobody has acknowledged yet", "call", t.c.ID())
+		}),
+		OnNetworkUnavailable: func(c *call.Call, isPeer bool, left time.Duration) {
+			s.log.Warn("path lost", "call", c.ID(), "peer", isPeer, "ends_in", left)
+		},
+		OnDisconnected: func(_ *call.Call, d call.Disconnected) { s.post(func() { s.disconnected(t, d) }) },
+	}
+}
+
+func (s *station) acknowledged(t *talk) {
+	if t.phase == trying {
+		t.phase = ringback
+	}
+}
+
+// verified: the caller confirmed that the call stands. It rings from the next
+// refresh on, and the caller is told so when it is true. A door answers.
+func (s *station) verified(t *talk) {
+	if t.phase != checking {
+		return
+	}
+	if s.cfg.Station.Kind != config.Door {
+		t.phase = ringing
+		return
+	}
+	s.rest.Stop()
+	s.after = idle
+	s.rings(t)
+	s.accept(t)
+	s.notice(toneAnswered)
+}
+
+// accept takes a call that stands; the Kit holds one that is connected.
+func (s *station) accept(t *talk) {
+	if !t.c.Accept(call.AcceptOptions{}) {
+		return
+	}
+	t.phase = answering
+	if t == s.back {
+		s.front, s.back = s.back, s.front
+		s.back.held = true
+	}
+	s.route()
+}
+
+func (s *station) talking(t *talk) {
+	if t.phase == idle {
+		return
+	}
+	t.phase, t.talked = talking, true
+	s.route()
+}
+
+// disconnected ends a talk; the one behind it comes to the front.
+func (s *station) disconnected(t *talk, d call.Disconnected) {
+	s.log.Info("call over", "call", t.c.ID(), "peer", t.c.Peer(), "reason", d.Reason, "source", d.Source)
+	t.phase = idle
+	switch t {
+	case s.back:
+		s.back = nil
+	case s.front:
+		s.front, s.back = s.back, nil
+		if f := s.front; f == nil {
+			s.leave(aftermath(t.role, t.talked, d))
+		} else if f.held {
+			f.held = false
+			f.c.Unhold()
+		}
+	}
+	s.route()
+	if p := s.next; p != nil && s.front == nil {
+		s.next = nil
+		s.call(*p)
+	}
+}
+
+// leave shows for a while how a call ended.
+func (s *station) leave(p phase) {
+	s.after = p
+	s.rest.Stop()
+	if p != idle {
+		s.rest.Reset(aftermathFor)
+	}
+}
+
+// route joins the sound with the call in front.
+func (s *station) route() {
+	f := s.front
+	if f == nil {
+		s.sound.engine.SetTransmit(false)
+		s.sound.engine.SetVoice(nil)
+		s.sound.call.Store(nil)
+		return
+	}
+	s.sound.call.Store(f.c)
+	s.sound.engine.SetVoice(f.voice.Receiver)
+	s.sound.engine.SetTransmit(f.phase == answering || f.phase == talking)
+}
+
+// openRequest opens the door for those who may, and answers either way.
+func (s *station) openRequest(t *talk) {
+	why := s.unlock(t)
+	if why != "" {
+		s.log.Warn("door not opened", "call", t.c.ID(), "peer", t.c.Peer(), "why", why)
+	}
+	t.c.AnswerOpen(why == "", why)
+}
+
+// unlock switches the opener on; why not, else.
+func (s *station) unlock(t *talk) (why string) {
+	user := t.c.Peer().User
+	switch {
+	case s.relay == nil:
+		return "this station has no opener"
+	case !slices.Contains(s.cfg.Door.OpenUsers, user):
+		return "user " + user + " may not open this door"
+	case t.phase != talking:
+		return "not connected"
+	}
+	if err := s.relay.Pulse(s.cfg.Door.OpenTime); err != nil {
+		s.log.Error("opener", "err", err)
+		return "the opener failed"
+	}
+	t.c.Mark("relay_on", gpio.Monotonic())
+	s.notice(toneOpened)
+	s.log.Info("door opened", "call", t.c.ID(), "peer", t.c.Peer())
+	return ""
+}
+
+// openResult shows what became of the wish to open the peer's door.
+func (s *station) openResult(t *talk, opened bool, why string) {
+	if !opened {
+		s.log.Warn("the door did not open", "call", t.c.ID(), "why", why)
+		s.notice(toneRefused)
+		return
+	}
+	s.opened = true
+	s.openRest.Reset(s.cfg.Door.OpenTime)
+	s.notice(toneOpened)
+}
+
+// record keeps the last records for Status.
+func (s *station) record(r call.Record) {
+	s.log.Info("record", "call", r.CallID, "record", r.String(), "setup", r.Setup, "ring", r.Ring, "talk", r.Talk)
+	if len(s.records) == maxRecords {
+		s.records = slices.Delete(s.records, 0, 1)
+	}
+	s.records = append(s.records, r)
+}

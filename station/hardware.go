@@ -1,0 +1,163 @@
+package station
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"intercom/board"
+	"intercom/board/sim"
+	"intercom/config"
+	"intercom/gpio"
+)
+
+// machine is an opened board with its sound card.
+type machine interface {
+	board.Hardware
+	Card() Card
+}
+
+// hardware is the board of a station, and what is connected to its lines.
+type hardware struct {
+	profile *board.Profile
+	board   machine
+	lamps   *gpio.Lamps
+	relay   *gpio.Relay // nil: this station opens nothing
+	buttons map[string]*gpio.Button
+}
+
+// openHardware checks every line of the configuration against the board's
+// profile, then opens the board.
+func (s *station) openHardware(open *closers) (err error) {
+	if s.profile, err = board.Load(s.cfg.Board.Profile, s.cfg.Board.ProfileDir); err != nil {
+		return fmt.Errorf("station: %w", err)
+	}
+	if err := checkLines(s.cfg, s.profile); err != nil {
+		return err
+	}
+	if !s.profile.Simulated {
+		return s.cfg.Errorf("board.profile", "%q is a real board, and this program drives simulated ones only; write profile = \"simulated\"", s.profile.Name)
+	}
+	if s.board, err = openSimulated(s.cfg, s.profile, s.log); err != nil {
+		return fmt.Errorf("station: %w", err)
+	}
+	open.add(s.board.Close)
+	return nil
+}
+
+// checkLines reports the first line that the board does not have.
+func checkLines(cfg *config.Config, p *board.Profile) error {
+	for i, b := range cfg.Buttons {
+		if _, err := p.Input(b.Name); err != nil {
+			return cfg.Errorf(fmt.Sprintf("button[%d].name", i), "%v; name one of them", err)
+		}
+	}
+	for i, l := range cfg.Lamps {
+		if _, err := p.Output(board.Lamp, l.Name); err != nil {
+			return cfg.Errorf(fmt.Sprintf("lamp[%d].name", i), "%v; name one of them", err)
+		}
+	}
+	if cfg.Door.Relay == "" {
+		return nil
+	}
+	out, err := p.Output(board.Relay, cfg.Door.Relay)
+	if err != nil {
+		return cfg.Errorf("door.relay", "%v; name one of them", err)
+	}
+	if err := out.CheckOpen(cfg.Door.OpenTime); err != nil {
+		return cfg.Errorf("door.open_time", "%v", err)
+	}
+	return nil
+}
+
+// openPanel connects opener, lamps and buttons. The opener is made first and
+// the buttons last: nothing is pressed before everything is safely off. Closing
+// goes the other way, so that at the end no press is heard, then the lamps and
+// the opener are off before anything that takes time.
+func (s *station) openPanel(open *closers) error {
+	if name := s.cfg.Door.Relay; name != "" {
+		out, err := s.profile.Output(board.Relay, name)
+		if err != nil {
+			return fmt.Errorf("station: %w", err)
+		}
+		line, err := s.board.Output(name)
+		if err != nil {
+			return fmt.Errorf("station: opener: %w", err)
+		}
+		if s.relay, err = gpio.NewRelay(name, line, out.HardLimit, s.log); err != nil {
+			return fmt.Errorf("station: %w", err)
+		}
+		open.add(s.relay.Close)
+	}
+	lines := make(map[string]gpio.Output, len(s.cfg.Lamps))
+	for _, l := range s.cfg.Lamps {
+		line, err := s.board.Output(l.Name)
+		if err != nil {
+			return fmt.Errorf("station: lamp: %w", err)
+		}
+		lines[l.Name] = line
+	}
+	s.lamps = gpio.NewLamps(lines, s.log)
+	open.add(s.lamps.Close)
+	s.buttons = make(map[string]*gpio.Button, len(s.cfg.Buttons))
+	for _, b := range s.cfg.Buttons {
+		if err := s.openButton(b.Name, open); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *station) openButton(name string, open *closers) error {
+	in, err := s.profile.Input(name)
+	if err != nil {
+		return fmt.Errorf("station: %w", err)
+	}
+	line, err := s.board.Input(name)
+	if err != nil {
+		return fmt.Errorf("station: button: %w", err)
+	}
+	b, err := gpio.NewButton(name, line, gpio.ButtonOptions{Filter: in.Filter}, s.presses)
+	if err != nil {
+		return fmt.Errorf("station: %w", err)
+	}
+	open.add(b.Close)
+	s.buttons[name] = b
+	return nil
+}
+
+// simulated is a sim.Board as a machine.
+type simulated struct{ *sim.Board }
+
+func (b simulated) Card() Card { return b.Board.Card() }
+
+func openSimulated(cfg *config.Config, p *board.Profile, log *slog.Logger) (machine, error) {
+	c := sim.Config{
+		Socket:  cfg.Board.Simulated.Socket,
+		RatePPM: -cfg.Board.Simulated.RatePPM, // there: how much longer a period lasts
+		Rate:    p.Sound.Rate,
+		Period:  p.Sound.PeriodTime(),
+		Log:     log,
+	}
+	for _, in := range p.Inputs {
+		c.Inputs = append(c.Inputs, in.Name)
+	}
+	for _, out := range p.Outputs {
+		c.Outputs = append(c.Outputs, out.Name)
+	}
+	b, err := sim.Open(c)
+	if err != nil {
+		return nil, err
+	}
+	return simulated{b}, nil
+}
+
+// health is a button's for Status.
+func health(b *gpio.Button) ButtonStatus {
+	h := b.Health()
+	st := ButtonStatus{Presses: h.Presses, Glitches: h.Glitches, Bounces: h.Bounces, LongestHold: h.LongestHold.Round(time.Millisecond), Stuck: h.Stuck}
+	if h.Err != nil {
+		st.Lost = h.Err.Error()
+	}
+	return st
+}

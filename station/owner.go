@@ -1,0 +1,88 @@
+package station
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"intercom/config"
+	"intercom/identity"
+)
+
+// owner is who this station is: its key, its token, and whom it trusts.
+type owner struct {
+	floor    *identity.Floor
+	key      identity.Key
+	token    string
+	verifier *identity.Verifier
+	sealer   *identity.Sealer
+	self     identity.Address // the session is new for each process
+}
+
+func openOwner(cfg *config.Config, build time.Time, log *slog.Logger) (_ *owner, err error) {
+	me := &owner{self: identity.Address{
+		Service: cfg.Station.Service, User: cfg.Station.User, Device: cfg.Station.Name, Session: identity.NewID(),
+	}}
+	if me.key, err = identity.LoadKey(cfg.Identity.Key); err != nil {
+		return nil, fmt.Errorf("station: %w", err)
+	}
+	if me.token, err = readToken(cfg.Identity.Token); err != nil {
+		return nil, err
+	}
+	authorities, err := identity.LoadAuthorities(cfg.Identity.Authority)
+	if err != nil {
+		return nil, fmt.Errorf("station: %w", err)
+	}
+	me.floor = identity.OpenFloor(floorPath(cfg), build, log)
+	if err := me.prove(authorities, cfg.Identity.Token); err != nil {
+		return nil, errors.Join(err, me.floor.Close())
+	}
+	return me, nil
+}
+
+// Close closes the clock floor. One that could not be stored was logged, and
+// is no reason for a stop to fail.
+func (o *owner) Close() error {
+	_ = o.floor.Close()
+	return nil
+}
+
+// prove checks that the token is for this station and this key, so that a
+// wrong one is an error at start and not a silence when somebody rings.
+func (o *owner) prove(authorities []ed25519.PublicKey, tokenPath string) (err error) {
+	if o.verifier, err = identity.NewVerifier(authorities, o.floor); err != nil {
+		return fmt.Errorf("station: %w", err)
+	}
+	if _, err := o.verifier.VerifyOwn(o.token, o.key, o.self); err != nil {
+		return fmt.Errorf("station: access token %s: %w; ask the service for a token for %s with the key %s", tokenPath, err, o.self.String(), o.key.Thumbprint())
+	}
+	if o.sealer, err = identity.NewSealer(o.key, o.token, o.self); err != nil {
+		return fmt.Errorf("station: %w", err)
+	}
+	return nil
+}
+
+func readToken(path string) (string, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("station: access token: %w; ask the service for one for this device's key, and store it there", err)
+	}
+	if err != nil {
+		return "", fmt.Errorf("station: access token: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, identity.MaxToken+2)) // and a line's end
+	if err != nil {
+		return "", fmt.Errorf("station: access token %s: read: %w", path, err)
+	}
+	return strings.TrimSpace(string(data)), nil
+}
+
+func floorPath(cfg *config.Config) string { return filepath.Join(cfg.Station.StateDir, "clock-floor") }

@@ -1,0 +1,228 @@
+package station
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"intercom/audio"
+	"intercom/call"
+	"intercom/config"
+	"intercom/gpio"
+)
+
+const (
+	maxEvents    = 256                    // waiting for the station; posters wait, the sound's are dropped
+	maxRecords   = 8                      // kept for Status
+	lookInterval = 250 * time.Millisecond // at the broker link, which tells nothing by itself
+	aftermathFor = 3 * time.Second        // busy, unreachable and the like are shown
+	volumeStep   = 10
+)
+
+// talk is one call, as the station has it.
+type talk struct {
+	c      *call.Call
+	role   call.Role
+	user   string // whom it is with
+	phase  phase
+	rang   bool // the caller was told that it rings here
+	talked bool
+	held   bool // by us, while another is in front
+	voice  voice
+}
+
+// station is the actor. run owns all that is below "state"; everything else
+// is set before it starts.
+type station struct {
+	cfg     *config.Config
+	opts    Options
+	log     *slog.Logger
+	self    call.Address
+	token   string
+	began   time.Time
+	events  chan func()
+	presses chan gpio.ButtonEvent
+	quit    chan struct{} // closed when run is over: nobody waits for it any more
+	voices  *voices
+
+	hardware
+	link  link
+	sound *sound
+	kit   *call.Kit
+
+	// state
+	front, back  *talk  // the call in front; a second one that waits or is held
+	next         *press // to be called when front is over
+	after        phase  // shown while there is no call
+	connected    bool   // to the broker
+	opened       bool   // the peer's door, for a while
+	ringerMuted  bool
+	volume       int
+	ringerVolume int
+	lostButtons  int
+	shown        shown
+	ringID       uint64 // of the ring or waiting tone in audio.LayerTone
+	records      []call.Record
+	rest         *time.Timer // ends after
+	openRest     *time.Timer // ends opened
+}
+
+// press is a wish to call a user, and the raw edge that it came from.
+type press struct {
+	callee string
+	edge   time.Duration
+}
+
+// run handles events until ctx ends.
+func (s *station) run(ctx context.Context) {
+	defer close(s.quit)
+	s.rest, s.openRest = stopped(), stopped()
+	defer s.rest.Stop()
+	defer s.openRest.Stop()
+	look := time.NewTicker(lookInterval)
+	defer look.Stop()
+	var relay <-chan struct{}
+	if s.relay != nil {
+		relay = s.relay.Changed()
+	}
+	s.look()
+	for {
+		s.refresh()
+		select {
+		case <-ctx.Done():
+			return
+		case f := <-s.events:
+			f()
+		case e := <-s.presses:
+			s.button(e)
+		case <-relay:
+		case <-s.rest.C:
+			s.after = idle
+		case <-s.openRest.C:
+			s.opened = false
+		case <-look.C:
+			s.look()
+		}
+	}
+}
+
+func stopped() *time.Timer {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return t
+}
+
+// post hands f to the station's goroutine. It waits for a place in the queue,
+// and drops f once the station is over.
+func (s *station) post(f func()) {
+	select {
+	case s.events <- f:
+	case <-s.quit:
+	}
+}
+
+// hear takes what the sound goroutine tells, which must not wait.
+func (s *station) hear(h heard) {
+	select {
+	case s.events <- func() { s.heard(h) }:
+	default:
+		s.log.Warn("too busy to note a moment of the sound")
+	}
+}
+
+func (s *station) heard(h heard) {
+	switch {
+	case h.ring != 0:
+		if t := s.ringingTalk(); t != nil && h.ring == s.ringID {
+			t.c.Mark("ring_sample", h.at)
+			s.rings(t)
+		}
+	case h.voice != nil:
+		h.voice.Mark("first_voice", h.at)
+	case h.card && h.reason == nil:
+		s.shown.tone = toneNone // what was to be heard meanwhile begins again
+	}
+}
+
+func (s *station) look() {
+	if on := s.link.Connected(); on != s.connected {
+		s.connected = on
+		s.log.Info("broker", "connected", on)
+	}
+}
+
+// view is what there is to show now.
+func (s *station) view() view {
+	v := view{
+		phase:       s.after,
+		open:        s.opened || s.relay != nil && s.relay.State().On,
+		ringerMuted: s.ringerMuted,
+		fault:       !s.connected || s.lostButtons > 0 || s.sound.Microphone() != nil,
+		waiting:     s.back != nil && s.back.phase == ringing,
+	}
+	if s.front != nil {
+		v.phase = s.front.phase
+		v.muted = s.front.c != nil && s.front.c.MyMediaStatus().Muted()
+	}
+	return v
+}
+
+// refresh brings lamps and tones to what the state is now.
+func (s *station) refresh() {
+	now := show(s.view())
+	for _, l := range s.cfg.Lamps {
+		_ = s.lamps.Show(l.Name, now.lamp(l.Shows)) // all names were checked
+	}
+	if now.tone != s.shown.tone {
+		s.ringID = 0
+		if now.tone == toneNone {
+			s.sound.engine.Stop(audio.LayerTone)
+		} else {
+			s.ringID = s.sound.engine.Play(audio.LayerTone, s.voices.source(now.tone), s.loudness(now.tone))
+		}
+	}
+	s.shown = now
+	// A ring that makes no sound is one by its lamp alone.
+	if t := s.ringingTalk(); t != nil && !t.rang && s.hasLamp(config.ShowsCall) &&
+		(now.tone == toneNone || s.sound.Microphone() != nil) {
+		s.rings(t)
+	}
+}
+
+func (s *station) hasLamp(what config.Shows) bool {
+	for _, l := range s.cfg.Lamps {
+		if l.Shows == what {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *station) loudness(t tone) int {
+	if t == toneRing {
+		return s.ringerVolume
+	}
+	return s.volume
+}
+
+// notice plays a sound once, over all else.
+func (s *station) notice(t tone) {
+	s.sound.engine.Play(audio.LayerNotice, s.voices.source(t), s.loudness(t))
+}
+
+// ringingTalk is the call that rings here, or nil.
+func (s *station) ringingTalk() *talk {
+	for _, t := range []*talk{s.front, s.back} {
+		if t != nil && t.phase == ringing {
+			return t
+		}
+	}
+	return nil
+}
+
+// rings tells the caller, once, that it rings here.
+func (s *station) rings(t *talk) {
+	if !t.rang {
+		t.rang = t.c.Ringing()
+	}
+}

@@ -1,0 +1,275 @@
+package station
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"intercom/audio"
+	"intercom/call"
+	"intercom/config"
+	"intercom/gpio"
+)
+
+// Status is what a station says of itself.
+type Status struct {
+	Version    string        `json:"version"`
+	Kind       config.Kind   `json:"kind"`
+	Name       string        `json:"name"`
+	Session    string        `json:"session"`
+	State      string        `json:"state"`     // what a person sees: idle, trying, ringback, ringing, answering, talking, busy, ...
+	Connected  bool          `json:"connected"` // to the broker
+	Fault      string        `json:"fault,omitempty"`
+	Muted      bool          `json:"muted"`
+	Open       bool          `json:"open"` // the door
+	Call       *CallStatus   `json:"call,omitempty"`
+	Waiting    *CallStatus   `json:"waiting,omitempty"` // a second call, that waits or is held
+	Last       []call.Record `json:"last"`              // calls that are over, the latest last; at most 8
+	Counters   Counters      `json:"counters"`
+	Goroutines int           `json:"goroutines"`
+	RSS        int64         `json:"rss_bytes"` // resident memory; 0: not known
+	Uptime     time.Duration `json:"uptime_ns"`
+	Now        time.Duration `json:"now_ns"` // on the clock of the stages
+}
+
+// CallStatus is a call that is not over.
+type CallStatus struct {
+	ID     string       `json:"call"`
+	Role   call.Role    `json:"role"`
+	Peer   call.Address `json:"peer"`
+	State  call.State   `json:"state"`
+	Phase  string       `json:"phase"` // as Status.State
+	Stages []call.Stage `json:"stages"`
+}
+
+// Counters are what was counted since the start, those of Media and Audio
+// since the beginning of the present call.
+type Counters struct {
+	Kit     map[string]uint64       `json:"kit"`
+	MQTT    map[string]uint64       `json:"mqtt,omitempty"`
+	Media   *call.Statistics        `json:"media,omitempty"`
+	Audio   *audio.ReceiverStats    `json:"audio,omitempty"`
+	Card    CardStatus              `json:"card"`
+	Buttons map[string]ButtonStatus `json:"buttons"`
+}
+
+// CardStatus is what the sound card has lived through.
+type CardStatus struct {
+	Periods      uint64 `json:"periods"`
+	CaptureXruns uint64 `json:"capture_xruns"`
+	PlayXruns    uint64 `json:"play_xruns"`
+	Starts       uint64 `json:"starts"`
+	Faults       uint64 `json:"faults"`
+	CodecErrors  uint64 `json:"codec_errors"`
+	Fault        string `json:"fault,omitempty"` // why it does not run
+}
+
+// ButtonStatus is what a button has lived through, see gpio.Health.
+type ButtonStatus struct {
+	Presses     uint64        `json:"presses"`
+	Glitches    uint64        `json:"glitches"`
+	Bounces     uint64        `json:"bounces"`
+	LongestHold time.Duration `json:"longest_hold_ns"`
+	Stuck       bool          `json:"stuck,omitempty"`
+	Lost        string        `json:"lost,omitempty"` // why
+}
+
+const (
+	maxStatus     = 1 << 20         // bytes of a reply
+	statusTimeout = 2 * time.Second // to write, or read, one reply
+)
+
+// ReadStatus asks the station that listens at path.
+func ReadStatus(path string) (st Status, err error) {
+	c, err := net.DialTimeout("unix", path, statusTimeout)
+	if err != nil {
+		return st, fmt.Errorf("station: ask for status: %w; is the station running, and is this its status.socket?", err)
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(statusTimeout)); err != nil {
+		return st, fmt.Errorf("station: ask for status: %w", err)
+	}
+	data, err := io.ReadAll(io.LimitReader(c, maxStatus))
+	if err == nil && len(data) == 0 {
+		err = errors.New("the station is stopping")
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &st)
+	}
+	if err != nil {
+		return st, fmt.Errorf("station: read status from %s: %w", path, err)
+	}
+	return st, nil
+}
+
+// statusSocket answers everyone who connects with one Status.
+type statusSocket struct {
+	listener net.Listener
+	once     sync.Once
+	serving  sync.WaitGroup
+}
+
+// listenStatus takes the path, also from a process that died. Being taken
+// before all else, it keeps a station from being started twice.
+func listenStatus(path string) (*statusSocket, error) {
+	l, err := net.Listen("unix", path)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		if c, err := net.DialTimeout("unix", path, statusTimeout); err == nil {
+			c.Close()
+			return nil, fmt.Errorf("station: status socket %s: a station runs with it already; stop that one, or give this one another state_dir", path)
+		}
+		if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSocket == 0 {
+			return nil, fmt.Errorf("station: status socket %s: a file is there that is no socket; move it away, or correct socket in [status]", path)
+		}
+		if err := os.Remove(path); err != nil {
+			return nil, fmt.Errorf("station: status socket: remove the one of a station that died: %w", err)
+		}
+		l, err = net.Listen("unix", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("station: status socket: %w; correct socket in [status]", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("station: status socket: %w", err), l.Close())
+	}
+	return &statusSocket{listener: l}, nil
+}
+
+// serve answers one client after the other, each within statusTimeout.
+func (ss *statusSocket) serve(s *station) {
+	for {
+		c, err := ss.listener.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			s.log.Warn("status socket", "err", err)
+			continue
+		}
+		ss.answer(s, c)
+	}
+}
+
+func (ss *statusSocket) answer(s *station, c net.Conn) {
+	defer c.Close()
+	reply := make(chan Status, 1)
+	s.post(func() { reply <- s.status() })
+	select {
+	case st := <-reply:
+		if err := send(c, st); err != nil {
+			s.log.Info("status not sent", "err", err)
+		}
+	case <-s.quit:
+	}
+}
+
+func send(c net.Conn, st Status) error {
+	data, err := json.Marshal(st)
+	if err != nil {
+		return err
+	}
+	if err := c.SetWriteDeadline(time.Now().Add(statusTimeout)); err != nil {
+		return err
+	}
+	_, err = c.Write(append(data, '\n'))
+	return err
+}
+
+// Close removes the socket and waits for the client that is being served.
+func (ss *statusSocket) Close() error {
+	var err error
+	ss.once.Do(func() { err = ss.listener.Close() })
+	ss.serving.Wait()
+	return err
+}
+
+// status is put together by the station's goroutine.
+func (s *station) status() Status {
+	v := s.view()
+	st := Status{
+		Version: s.opts.Version, Kind: s.cfg.Station.Kind, Name: s.cfg.Station.Name, Session: s.self.Session,
+		State: v.phase.String(), Connected: s.connected, Muted: v.muted, Open: v.open,
+		Call: callStatus(s.front), Waiting: callStatus(s.back), Last: slices.Clone(s.records),
+		Goroutines: runtime.NumGoroutine(), RSS: resident(s.log),
+		Uptime: time.Since(s.began), Now: gpio.Monotonic(),
+		Counters: Counters{Kit: s.kit.Counters(), Card: s.sound.status(), Buttons: map[string]ButtonStatus{}},
+	}
+	if l, ok := s.link.(interface{ Counters() map[string]uint64 }); ok {
+		st.Counters.MQTT = l.Counters()
+	}
+	if s.front != nil {
+		m, a := s.front.c.Statistics(), s.front.voice.Stats()
+		st.Counters.Media, st.Counters.Audio = &m, &a
+	}
+	for name, b := range s.buttons {
+		st.Counters.Buttons[name] = health(b)
+	}
+	st.Fault = s.faults(st.Counters.Card.Fault)
+	return st
+}
+
+// faults says what the fault lamp is for.
+func (s *station) faults(card string) string {
+	var all []string
+	if !s.connected {
+		all = append(all, "no connection to the broker at "+s.cfg.Broker.URL)
+	}
+	if card != "" {
+		all = append(all, card)
+	}
+	if s.lostButtons > 0 {
+		all = append(all, strconv.Itoa(s.lostButtons)+" buttons are lost")
+	}
+	return strings.Join(all, "; ")
+}
+
+func callStatus(t *talk) *CallStatus {
+	if t == nil {
+		return nil
+	}
+	r := t.c.Record()
+	return &CallStatus{ID: r.CallID, Role: r.Role, Peer: r.Peer, State: t.c.State(), Phase: t.phase.String(), Stages: r.Stages}
+}
+
+func (s *sound) status() CardStatus {
+	c := &s.count
+	st := CardStatus{
+		Periods: c.periods.Load(), CaptureXruns: c.captureXruns.Load(), PlayXruns: c.playXruns.Load(),
+		Starts: c.starts.Load(), Faults: c.faults.Load(), CodecErrors: c.codecErrors.Load(),
+	}
+	if err := s.Microphone(); err != nil {
+		st.Fault = err.Error()
+	}
+	return st
+}
+
+// resident is the process's resident memory in bytes: the second number of
+// /proc/self/statm (proc(5)), in pages; 0 where there is none.
+func resident(log *slog.Logger) int64 {
+	data, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	f := strings.Fields(string(data))
+	if len(f) < 2 {
+		return 0
+	}
+	pages, err := strconv.ParseInt(f[1], 10, 64)
+	if err != nil {
+		log.Debug("resident memory not known", "err", err)
+		return 0
+	}
+	return pages * int64(os.Getpagesize())
+}
