@@ -1,0 +1,356 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"intercom/board/sim"
+	"intercom/identity"
+	"intercom/station"
+)
+
+// house is a broker, a door and an indoor station as processes of this
+// program, on simulated boards, with keys of their own.
+type house struct {
+	dir    string
+	broker *process // nil: somebody else's
+	door   *member
+	indoor *member
+}
+
+// member is one station of the house.
+type member struct {
+	*process
+	name   string
+	status string // socket
+	board  string // socket
+	sim    *sim.Client
+}
+
+const startTime = 15 * time.Second
+
+// openHouse makes all that a house needs in a folder of its own and starts it.
+func openHouse(ctx context.Context, brokerURL string) (h *house, err error) {
+	dir, err := os.MkdirTemp("", "intercom-demo-")
+	if err != nil {
+		return nil, fmt.Errorf("demo: make a folder: %w", err)
+	}
+	h = &house{dir: dir}
+	defer func() {
+		if err != nil {
+			h.Close()
+		}
+	}()
+	if brokerURL == "" {
+		if h.broker, err = start("broker", "broker", "--listen", "127.0.0.1:0"); err != nil {
+			return h, err
+		}
+		if brokerURL, err = h.broker.line(startTime); err != nil {
+			return h, fmt.Errorf("demo: the broker did not start: %w", err)
+		}
+	}
+	authority, err := identity.CreateKey(filepath.Join(dir, "authority.key"))
+	if err != nil {
+		return h, err
+	}
+	for _, m := range []struct {
+		to         **member
+		kind, user string
+		ppm        int
+		rest       string
+	}{
+		{&h.door, "door", "front-door", 25, doorConfig},
+		{&h.indoor, "indoor", "home", -25, indoorConfig},
+	} {
+		if *m.to, err = h.add(authority, m.kind, m.user, brokerURL, m.ppm, m.rest); err != nil {
+			return h, err
+		}
+	}
+	for _, m := range []*member{h.door, h.indoor} {
+		if err = m.ready(ctx); err != nil {
+			return h, err
+		}
+	}
+	return h, nil
+}
+
+const doorConfig = `
+[[button]]
+name = "bell-1"
+action = "call"
+callee = "home"
+[[lamp]]
+name = "call-lamp"
+shows = "call"
+[[lamp]]
+name = "open-lamp"
+shows = "open"
+[[lamp]]
+name = "fault-lamp"
+shows = "fault"
+[door]
+relay = "strike"
+open_time = "1s"
+`
+
+const indoorConfig = `
+[[button]]
+name = "accept"
+action = "accept"
+[[button]]
+name = "end"
+action = "end"
+[[button]]
+name = "mute"
+action = "mute"
+[[button]]
+name = "open"
+action = "open"
+[[button]]
+name = "volume-up"
+action = "volume-up"
+[[button]]
+name = "volume-down"
+action = "volume-down"
+[[button]]
+name = "ringer-mute"
+action = "ringer-mute"
+[[button]]
+name = "call-door"
+action = "call"
+callee = "front-door"
+[[lamp]]
+name = "call-lamp"
+shows = "call"
+[[lamp]]
+name = "mute-lamp"
+shows = "mute"
+[[lamp]]
+name = "open-lamp"
+shows = "open"
+[[lamp]]
+name = "fault-lamp"
+shows = "fault"
+[[lamp]]
+name = "ringer-lamp"
+shows = "ringer"
+`
+
+func (h *house) add(authority identity.Key, kind, user, brokerURL string, ppm int, rest string) (*member, error) {
+	dir := filepath.Join(h.dir, kind)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, err
+	}
+	key, err := identity.CreateKey(filepath.Join(dir, "device.key"))
+	if err != nil {
+		return nil, err
+	}
+	token, err := identity.Authority{Key: authority}.Issue(identity.TokenRequest{
+		Service: "demo", User: user, Device: kind, Key: key.Public(), Now: time.Now(), Lifetime: 24 * time.Hour,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := identity.WriteAuthority(filepath.Join(dir, "authority.pub"), authority.Public()); err != nil {
+		return nil, err
+	}
+	if err := writeFile(filepath.Join(dir, "device.token"), []byte(token+"\n")); err != nil {
+		return nil, err
+	}
+	m := &member{name: kind, status: filepath.Join(dir, "status.sock"), board: filepath.Join(dir, "board.sock")}
+	cfg := fmt.Sprintf("[station]\nkind = %q\nname = %q\nservice = \"demo\"\nuser = %q\n[broker]\nurl = %q\n"+
+		"[board]\nprofile = \"simulated\"\n[board.simulated]\nsocket = %q\nrate_ppm = %d.0\n[status]\nsocket = %q\n%s",
+		kind, kind, user, brokerURL, m.board, ppm, m.status, rest)
+	path := filepath.Join(dir, "station.toml")
+	if err := writeFile(path, []byte(cfg)); err != nil {
+		return nil, err
+	}
+	m.process, err = start(kind, "run", "--config", path)
+	return m, err
+}
+
+// ready waits until the station is connected and its board can be reached.
+func (m *member) ready(ctx context.Context) error {
+	err := poll(ctx, startTime, func() error {
+		st, err := station.ReadStatus(m.status)
+		if err == nil && !st.Connected {
+			err = errors.New("not connected to the broker")
+		}
+		if err == nil && m.sim == nil {
+			m.sim, err = sim.Dial(m.board)
+		}
+		if err != nil && m.exited() {
+			return stop{err}
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("demo: the %s station is not ready: %w%s", m.name, err, m.tail())
+	}
+	return nil
+}
+
+// Close ends all processes and removes the folder.
+func (h *house) Close() {
+	var wg sync.WaitGroup
+	for _, m := range []*member{h.door, h.indoor} {
+		if m == nil {
+			continue
+		}
+		if m.sim != nil {
+			m.sim.Close()
+		}
+		if m.process != nil {
+			wg.Go(m.stop)
+		}
+	}
+	wg.Wait()
+	if h.broker != nil {
+		h.broker.stop()
+	}
+	os.RemoveAll(h.dir)
+}
+
+// process is one child.
+type process struct {
+	what string
+	cmd  *exec.Cmd
+	out  *bufio.Reader
+	log  tailWriter
+	done chan struct{}
+}
+
+// start runs this program again with other arguments.
+func start(what string, args ...string) (*process, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("demo: find this program: %w", err)
+	}
+	p := &process{what: what, cmd: exec.Command(exe, args...), done: make(chan struct{})}
+	p.cmd.Stderr = &p.log
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	p.cmd.Stdout = w
+	p.out = bufio.NewReader(r)
+	// A group of its own keeps Ctrl-C for the parent; if that dies, so does the child.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	err = p.cmd.Start()
+	w.Close()
+	if err != nil {
+		r.Close()
+		return nil, fmt.Errorf("demo: start the %s: %w", what, err)
+	}
+	go func() {
+		p.cmd.Wait() // the exit status is told by what did not happen
+		r.Close()
+		close(p.done)
+	}()
+	return p, nil
+}
+
+// line reads one line of the child's output.
+func (p *process) line(d time.Duration) (string, error) {
+	type result struct {
+		s   string
+		err error
+	}
+	got := make(chan result, 1)
+	go func() {
+		s, err := p.out.ReadString('\n')
+		got <- result{strings.TrimSpace(s), err}
+	}()
+	select {
+	case r := <-got:
+		if r.err != nil {
+			<-p.done
+			return "", fmt.Errorf("it ended%s", p.tail())
+		}
+		return r.s, nil
+	case <-time.After(d):
+		return "", fmt.Errorf("nothing after %v%s", d, p.tail())
+	}
+}
+
+func (p *process) exited() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+const stopTime = 3 * time.Second
+
+func (p *process) stop() {
+	p.cmd.Process.Signal(syscall.SIGTERM) // an error: it is gone already
+	select {
+	case <-p.done:
+	case <-time.After(stopTime):
+		p.cmd.Process.Kill()
+		<-p.done
+	}
+}
+
+func (p *process) tail() string {
+	if s := p.log.String(); s != "" {
+		return "; its last words:\n" + s
+	}
+	return ""
+}
+
+// tailWriter keeps the last 2 KiB.
+type tailWriter struct {
+	mu  sync.Mutex
+	buf []byte
+}
+
+func (t *tailWriter) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf = append(t.buf, b...)
+	t.buf = t.buf[max(0, len(t.buf)-2048):]
+	return len(b), nil
+}
+
+func (t *tailWriter) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.TrimSpace(string(t.buf))
+}
+
+// stop wraps an error that waiting can't mend.
+type stop struct{ error }
+
+const pollInterval = 10 * time.Millisecond
+
+// poll asks until f is content, d is over or ctx is done.
+func poll(ctx context.Context, d time.Duration, f func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		err := f()
+		var s stop
+		if err == nil || errors.As(err, &s) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("after %v: %w", d, err)
+		case <-tick.C:
+		}
+	}
+}

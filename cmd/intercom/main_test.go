@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestMain lets the test binary be the program too, for the demo's processes.
+func TestMain(m *testing.M) {
+	if os.Getenv("INTERCOM_TEST_AS_PROGRAM") == "1" {
+		main()
+	}
+	os.Setenv("INTERCOM_TEST_AS_PROGRAM", "1") // for the children
+	os.Exit(m.Run())
+}
+
+func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = logic(t.Context(), args, &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+func TestCommandLine(t *testing.T) {
+	dir := t.TempDir()
+	bad := filepath.Join(dir, "bad.toml")
+	if err := os.WriteFile(bad, []byte("[station]\nkind = \"dor\"\ncolour = 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		args      string
+		code      int
+		out, errs string
+	}{
+		{"", exitOK, "Exit codes", ""},
+		{"--help", exitOK, "A door intercom", ""},
+		{"version", exitOK, "intercom ", ""},
+		{"dance", exitUsage, "", "unexpected argument dance"},
+		{"run", exitUsage, "", "--config"},
+		{"demo --json", exitUsage, "", "--once"},
+		{"demo --once --count 0", exitUsage, "", "1 to 10000"},
+		{"config check " + bad, exitUsage, "", "bad.toml:2"},
+		{"config check " + filepath.Join(dir, "none.toml"), exitUsage, "", "none.toml"},
+		{"run --config " + bad, exitUsage, "", "colour"},
+		{"key show " + filepath.Join(dir, "none.key"), exitFailed, "", "none.key"},
+		{"status --socket " + filepath.Join(dir, "none.sock"), exitFailed, "", "is the station running"},
+		{"broker --listen 256.0.0.1:1", exitFailed, "", "256.0.0.1"},
+	} {
+		code, out, errs := run(t, strings.Fields(tc.args)...)
+		if code != tc.code || !strings.Contains(out, tc.out) || !strings.Contains(errs, tc.errs) {
+			t.Errorf("intercom %s: code %d, want %d\nout: %s\nerr: %s", tc.args, code, tc.code, out, errs)
+		}
+	}
+}
+
+func TestKeysAndTokens(t *testing.T) {
+	dir := t.TempDir()
+	f := func(n string) string { return filepath.Join(dir, n) }
+	must := func(args ...string) string {
+		t.Helper()
+		code, out, errs := run(t, args...)
+		if code != exitOK {
+			t.Fatalf("intercom %v: code %d: %s", args, code, errs)
+		}
+		return out
+	}
+	must("key", "make", f("authority.key"))
+	must("key", "authority", f("authority.key"), f("authority.pub"))
+	must("key", "make", f("device.key"))
+	must("token", "issue", "--authority", f("authority.key"), "--key", f("device.key"), "--service", "house", "--user", "home", "--device", "kitchen", "--out", f("device.token"))
+	if out := must("token", "show", f("device.token")); !strings.Contains(out, "kitchen") || !strings.Contains(out, "not verified") {
+		t.Errorf("token show: %s", out)
+	}
+	if out := must("key", "show", f("device.key")); len(strings.TrimSpace(out)) != 43 {
+		t.Errorf("thumbprint %q", out)
+	}
+	if code, _, errs := run(t, "key", "make", f("device.key")); code != exitFailed || !strings.Contains(errs, "exist") {
+		t.Errorf("a key was overwritten: %d %s", code, errs)
+	}
+	if err := os.Chmod(f("device.key"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := run(t, "key", "show", f("device.key")); code != exitFailed || !strings.Contains(errs, "chmod 600") {
+		t.Errorf("a key open to others: %d %s", code, errs)
+	}
+}
+
+// TestWholeCall is the main job: three processes, one call, nobody at the keys.
+func TestWholeCall(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		broker func(t *testing.T) string
+	}{{"embedded broker", func(*testing.T) string { return "" }}, {"mosquitto", mosquitto}} {
+		t.Run(tc.name, func(t *testing.T) {
+			args := []string{"demo", "--once", "--json", "--count", "2"}
+			if url := tc.broker(t); url != "" {
+				args = append(args, "--broker", url)
+			}
+			code, out, errs := run(t, args...)
+			var r manyResult
+			if err := json.Unmarshal([]byte(out), &r); err != nil {
+				t.Fatalf("stdout is not one JSON value: %v\n%s\n%s", err, out, errs)
+			}
+			if code != exitOK || !r.OK || r.Succeeded != 2 {
+				t.Fatalf("code %d: %s\n%s", code, out, errs)
+			}
+			w := r.Worst
+			if w.PressToRinging <= 0 || w.PressToAcknowledged <= 0 || w.AcceptToFirstVoice <= 0 || w.MouthToEar <= 0 || w.DoorRSS <= 0 {
+				t.Errorf("a figure is missing: %+v", w)
+			}
+			if w.GoroutinesLeaked != 0 {
+				t.Errorf("%d goroutines leaked", w.GoroutinesLeaked)
+			}
+			t.Logf("press to ringing %.1f, accept to first voice %.1f, mouth to ear %.1f ms (median)", r.Median.PressToRinging, r.Median.AcceptToFirstVoice, r.Median.MouthToEar)
+			left, err := filepath.Glob(filepath.Join(os.TempDir(), "intercom-demo-*"))
+			if err != nil || len(left) != 0 {
+				t.Errorf("left behind: %v %v", left, err)
+			}
+		})
+	}
+}
+
+// mosquitto starts Debian's broker on a free port.
+func mosquitto(t *testing.T) string {
+	t.Helper()
+	const program = "/usr/sbin/mosquitto"
+	if _, err := os.Stat(program); err != nil {
+		t.Fatalf("%v; apt-get install mosquitto", err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	l.Close()
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf := filepath.Join(t.TempDir(), "mosquitto.conf")
+	if err := os.WriteFile(conf, fmt.Appendf(nil, "listener %s 127.0.0.1\nallow_anonymous true\npersistence false\n", port), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "-c", conf)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	err = poll(t.Context(), 10*time.Second, func() error {
+		c, err := net.Dial("tcp", addr)
+		if err == nil {
+			c.Close()
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatalf("mosquitto: %v", err)
+	}
+	return "mqtt://" + addr
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"intercom/broker"
+	"intercom/config"
+	"intercom/station"
+)
+
+type runCmd struct {
+	Config string `required:"" placeholder:"FILE" help:"The station's configuration, TOML." type:"path"`
+}
+
+// Run is one station until SIGTERM or SIGINT.
+func (r runCmd) Run(ctx context.Context, c console) error {
+	cfg, err := loadConfig(r.Config, c.err)
+	if err != nil {
+		return err
+	}
+	b := buildInfo()
+	return station.Run(ctx, cfg, station.Options{Log: logger(cfg.Log, c.err), Version: b.Version, Build: b.Time})
+}
+
+func loadConfig(path string, warn io.Writer) (*config.Config, error) {
+	cfg, err := config.Load(path)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	for _, w := range cfg.Warnings {
+		fmt.Fprintln(warn, "warning:", w)
+	}
+	return cfg, nil
+}
+
+func logger(c config.Log, w io.Writer) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		level = slog.LevelWarn // config has checked it
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}
+
+type brokerCmd struct {
+	Listen string `default:"127.0.0.1:1883" placeholder:"HOST:PORT" help:"Where to listen; port 0 takes a free one. Without authentication: keep it in the house's own network (default ${default})."`
+}
+
+// Run prints the address once it listens, and serves until SIGTERM or SIGINT.
+func (b brokerCmd) Run(ctx context.Context, c console) error {
+	br, err := broker.Start(broker.Config{Listen: b.Listen, Log: slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: slog.LevelWarn}))})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.out, "mqtt://%s\n", br.Addr())
+	<-ctx.Done()
+	return br.Close()
+}
+
+type configCmd struct {
+	Check configCheckCmd `cmd:"" help:"Read a configuration file and report every error with file, line and key."`
+}
+
+type configCheckCmd struct {
+	File string `arg:"" help:"The file." type:"path"`
+}
+
+// Run reports all errors, or that there is none.
+func (r configCheckCmd) Run(c console) error {
+	cfg, err := loadConfig(r.File, c.err)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.out, "%s: %s station %q of user %q is fine\n", r.File, cfg.Station.Kind, cfg.Station.Name, cfg.Station.User)
+	return nil
+}
+
+type statusCmd struct {
+	Config string `placeholder:"FILE" help:"The station's configuration." type:"path" xor:"where" required:""`
+	Socket string `placeholder:"PATH" help:"Its status socket." type:"path" xor:"where" required:""`
+	JSON   bool   `name:"json" help:"One line of JSON: state, last calls with their stages, counters, versions."`
+}
+
+// Run asks a running station.
+func (r statusCmd) Run(c console) error {
+	socket := r.Socket
+	if socket == "" {
+		cfg, err := loadConfig(r.Config, c.err)
+		if err != nil {
+			return err
+		}
+		socket = cfg.Status.Socket
+	}
+	st, err := station.ReadStatus(socket)
+	if err != nil {
+		return err
+	}
+	enc := json.NewEncoder(c.out)
+	if !r.JSON {
+		enc.SetIndent("", "  ")
+	}
+	return enc.Encode(st)
+}
+
+type versionCmd struct{}
+
+// Run prints the version.
+func (versionCmd) Run(c console) error {
+	b := buildInfo()
+	_, err := fmt.Fprintf(c.out, "intercom %s (%s, %s/%s)\n", b.Version, b.Go, b.OS, b.Arch)
+	return err
+}
+
+func writeFile(path string, data []byte) error {
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
