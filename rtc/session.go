@@ -275,7 +275,8 @@ func (s *Session) WriteFrame(payload []byte, samples uint32) bool {
 }
 
 // Close ends the session and waits for its goroutines; messages already sent
-// get 200 ms to arrive. Not to be called from inside Event.
+// get 200 ms to arrive, and where the peer closed first pion's SCTP takes
+// 400 ms to notice that nobody listens. Not to be called from inside Event.
 func (s *Session) Close() error {
 	s.once.Do(func() {
 		defer close(s.closed)
