@@ -16,7 +16,7 @@ const maxPassword = 1024 // bytes
 
 // openMedia opens WebRTC. local offers the loopback addresses too: stations on
 // simulated boards talk to one another on one machine without a network.
-func openMedia(cfg *config.Config, local bool, log *slog.Logger) (media, error) {
+func openMedia(cfg *config.Config, local bool, log *slog.Logger) (*rtc.Media, error) {
 	c := rtc.Config{Interfaces: cfg.Network.Interfaces, IncludeLoopback: local, Log: log}
 	for _, url := range cfg.Network.STUN {
 		c.ICEServers = append(c.ICEServers, rtc.ICEServer{URL: url})

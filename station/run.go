@@ -22,33 +22,11 @@ type Options struct {
 	Build   time.Time    // when this program was built: no token expires before it
 }
 
-// link is the way to the other stations: package mqttpush's Transport.
-type link interface {
-	call.Transport
-	Close() error
-}
-
-// media is package rtc's Media.
-type media interface {
-	call.Media
-	Close() error
-}
-
-// network opens what leads out of the station. Tests put others in its place.
-type network struct {
-	link  func(*config.Config, *owner, *slog.Logger) (link, call.Sealer, error)
-	media func(*config.Config, bool, *slog.Logger) (media, error)
-}
-
 // Run is a station's life: it opens all of it, and works until ctx ends. Then
 // it ends its calls, switches lamps and opener off, closes everything and
 // returns nil. An error says what could not be opened, or closed, and what to
 // do. A broker that can not be reached and a card that is gone are no errors.
-func Run(ctx context.Context, cfg *config.Config, opts Options) error {
-	return run(ctx, cfg, opts, network{link: openLink, media: openMedia})
-}
-
-func run(ctx context.Context, cfg *config.Config, opts Options, net network) (err error) {
+func Run(ctx context.Context, cfg *config.Config, opts Options) (err error) {
 	s := &station{
 		cfg: cfg, opts: opts, log: cmp.Or(opts.Log, slog.New(slog.DiscardHandler)),
 		began:        time.Now(),
@@ -60,7 +38,7 @@ func run(ctx context.Context, cfg *config.Config, opts Options, net network) (er
 	}
 	var open closers
 	defer func() { err = errors.Join(err, open.close()) }()
-	if err := s.open(&open, net); err != nil {
+	if err := s.open(&open); err != nil {
 		close(s.quit)
 		return err
 	}
@@ -85,7 +63,7 @@ func (c *closers) close() error {
 
 // open opens the parts, in the order in which a person would look for what is
 // wrong. What is to be off first at the end, lamps and opener, comes late.
-func (s *station) open(open *closers, net network) error {
+func (s *station) open(open *closers) error {
 	if err := os.MkdirAll(s.cfg.Station.StateDir, 0o700); err != nil {
 		return fmt.Errorf("station: state folder: %w; correct state_dir in [station]", err)
 	}
@@ -110,7 +88,7 @@ func (s *station) open(open *closers, net network) error {
 	if err := s.openSound(open); err != nil {
 		return err
 	}
-	if err := s.openNetwork(open, net, me); err != nil {
+	if err := s.openNetwork(open, me); err != nil {
 		return err
 	}
 	if err := s.openPanel(open); err != nil {
@@ -135,13 +113,13 @@ func (s *station) openSound(open *closers) (err error) {
 
 // openNetwork makes the Kit last, so that it is the first to close: the ends
 // of its calls leave over a link that still stands.
-func (s *station) openNetwork(open *closers, net network, me *owner) error {
-	m, err := net.media(s.cfg, s.profile.Simulated, s.log)
+func (s *station) openNetwork(open *closers, me *owner) error {
+	m, err := openMedia(s.cfg, s.profile.Simulated, s.log)
 	if err != nil {
 		return err
 	}
 	open.add(m.Close)
-	l, sealer, err := net.link(s.cfg, me, s.log)
+	l, sealer, err := openLink(s.cfg, me, s.linked, s.log)
 	if err != nil {
 		return err
 	}

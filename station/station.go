@@ -9,13 +9,13 @@ import (
 	"intercom/call"
 	"intercom/config"
 	"intercom/gpio"
+	"intercom/mqttpush"
 )
 
 const (
-	maxEvents    = 256                    // waiting for the station; posters wait, the sound's are dropped
-	maxRecords   = 8                      // kept for Status
-	lookInterval = 250 * time.Millisecond // at the broker link, which tells nothing by itself
-	aftermathFor = 3 * time.Second        // busy, unreachable and the like are shown
+	maxEvents    = 256             // waiting for the station; posters wait, the sound's are dropped
+	maxRecords   = 8               // kept for Status
+	aftermathFor = 3 * time.Second // busy, unreachable and the like are shown
 	volumeStep   = 10
 )
 
@@ -46,7 +46,7 @@ type station struct {
 	voices  *voices
 
 	hardware
-	link  link
+	link  *mqttpush.Transport
 	sound *sound
 	kit   *call.Kit
 
@@ -79,13 +79,10 @@ func (s *station) run(ctx context.Context) {
 	s.rest, s.openRest = stopped(), stopped()
 	defer s.rest.Stop()
 	defer s.openRest.Stop()
-	look := time.NewTicker(lookInterval)
-	defer look.Stop()
 	var relay <-chan struct{}
 	if s.relay != nil {
 		relay = s.relay.Changed()
 	}
-	s.look()
 	for {
 		s.refresh()
 		select {
@@ -100,8 +97,6 @@ func (s *station) run(ctx context.Context) {
 			s.after = idle
 		case <-s.openRest.C:
 			s.opened = false
-		case <-look.C:
-			s.look()
 		}
 	}
 }
@@ -144,11 +139,12 @@ func (s *station) heard(h heard) {
 	}
 }
 
-func (s *station) look() {
-	if on := s.link.Connected(); on != s.connected {
-		s.connected = on
-		s.log.Info("broker", "connected", on)
-	}
+// linked is called by the link.
+func (s *station) linked(connected bool) {
+	s.post(func() {
+		s.connected = connected
+		s.log.Info("broker", "connected", connected)
+	})
 }
 
 // view is what there is to show now.

@@ -58,7 +58,7 @@ type CallStatus struct {
 // since the beginning of the present call.
 type Counters struct {
 	Kit     map[string]uint64       `json:"kit"`
-	MQTT    map[string]uint64       `json:"mqtt,omitempty"`
+	MQTT    map[string]uint64       `json:"mqtt"`
 	Media   *call.Statistics        `json:"media,omitempty"`
 	Audio   *audio.ReceiverStats    `json:"audio,omitempty"`
 	Card    CardStatus              `json:"card"`
@@ -204,10 +204,7 @@ func (s *station) status() Status {
 		Call: callStatus(s.front), Waiting: callStatus(s.back), Last: slices.Clone(s.records),
 		Goroutines: runtime.NumGoroutine(), RSS: resident(s.log),
 		Uptime: time.Since(s.began), Now: gpio.Monotonic(),
-		Counters: Counters{Kit: s.kit.Counters(), Card: s.sound.status(), Buttons: map[string]ButtonStatus{}},
-	}
-	if l, ok := s.link.(interface{ Counters() map[string]uint64 }); ok {
-		st.Counters.MQTT = l.Counters()
+		Counters: Counters{Kit: s.kit.Counters(), MQTT: s.link.Counters(), Card: s.sound.status(), Buttons: map[string]ButtonStatus{}},
 	}
 	if s.front != nil {
 		m, a := s.front.c.Statistics(), s.front.voice.Stats()
