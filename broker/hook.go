@@ -1,0 +1,162 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"intercom/identity"
+)
+
+// ConnectType is the type of the envelope that is a device's password.
+const ConnectType = "mqtt-connect"
+
+// ClientID is the MQTT client id of one process of a device. No id has a colon
+// in it, so no two processes share one.
+func ClientID(a identity.Address) string {
+	return strings.Join([]string{"intercom", a.Service, a.User, a.Device, a.Session}, ":")
+}
+
+func parseClientID(id string) (identity.Address, bool) {
+	p := strings.Split(id, ":")
+	if len(p) != 5 || p[0] != "intercom" {
+		return identity.Address{}, false
+	}
+	return identity.Address{Service: p[1], User: p[2], Device: p[3], Session: p[4]}, true
+}
+
+// hook is where the MQTT server asks what is allowed. Its methods are called
+// from the goroutine of the client in question.
+type hook struct {
+	mqtt.HookBase
+	server   *mqtt.Server
+	verifier *identity.Verifier // nil: everyone may
+	log      *slog.Logger
+}
+
+func (h *hook) ID() string { return "intercom" }
+
+func (h *hook) Provides(b byte) bool {
+	switch b {
+	case mqtt.OnConnect, mqtt.OnConnectAuthenticate, mqtt.OnACLCheck, mqtt.OnPacketRead,
+		mqtt.OnSessionEstablished, mqtt.OnDisconnect, mqtt.OnPublishDropped:
+		return true
+	}
+	return false
+}
+
+// OnConnect refuses what is not MQTT 3.1.1 and makes every session a clean
+// one: nothing is kept for a client that is away.
+func (h *hook) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
+	if pk.ProtocolVersion != 4 {
+		h.refuse(cl, "connection", fmt.Errorf("MQTT protocol level %d; this broker speaks MQTT 3.1.1 (level 4)", pk.ProtocolVersion))
+		return packets.ErrUnsupportedProtocolVersion
+	}
+	cl.Properties.Clean = true
+	return nil
+}
+
+func (h *hook) OnConnectAuthenticate(cl *mqtt.Client, pk packets.Packet) bool {
+	err := h.authenticate(pk.Connect)
+	if err == nil && pk.Connect.WillFlag {
+		err = h.checkWill(cl, pk.Connect)
+	}
+	if err != nil {
+		h.refuse(cl, "connection", err)
+	}
+	return err == nil
+}
+
+func (h *hook) authenticate(c packets.ConnectParams) error {
+	if h.verifier == nil {
+		return nil
+	}
+	e, err := h.verifier.Open(c.Password)
+	if err != nil {
+		return fmt.Errorf("password: %w", err)
+	}
+	if e.Type != ConnectType {
+		return fmt.Errorf("password is an envelope of type %q, want %q", e.Type, ConnectType)
+	}
+	if want := e.From.Service + "/" + e.From.User + "/" + e.From.Device; string(c.Username) != want {
+		return fmt.Errorf("user name is %.200q, the password is by %q", c.Username, want)
+	}
+	if want := ClientID(e.From); c.ClientIdentifier != want {
+		return fmt.Errorf("client id is %.300q, the password is for %q", c.ClientIdentifier, want)
+	}
+	return nil
+}
+
+// checkWill is needed because the server publishes a will without asking.
+func (h *hook) checkWill(cl *mqtt.Client, c packets.ConnectParams) error {
+	t, known := parse(c.WillTopic)
+	if !h.OnACLCheck(cl, c.WillTopic, true) || c.WillRetain && !(known && t.retainable()) {
+		return fmt.Errorf("last will to %.300q (retained: %t) is not allowed", c.WillTopic, c.WillRetain)
+	}
+	return nil
+}
+
+// OnACLCheck says whether a client may publish to a topic (write), subscribe
+// to a filter, or be sent a message of a topic. After OnConnectAuthenticate a
+// client's id is proved.
+func (h *hook) OnACLCheck(cl *mqtt.Client, s string, write bool) bool {
+	if h.verifier == nil {
+		return true
+	}
+	d, ok := parseClientID(cl.ID)
+	t, known := parse(s)
+	if ok && known && (write && mayPublish(d, t) || !write && maySubscribe(d, t)) {
+		return true
+	}
+	h.refuse(cl, "access", fmt.Errorf("topic %.300q (publish: %t) is not this device's", s, write))
+	return false
+}
+
+// OnPacketRead ends a connection that asks for too much. MQTT 3.1.1 has no
+// other way to refuse a PUBLISH (section 3.3.5).
+func (h *hook) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
+	var err error
+	switch pk.FixedHeader.Type {
+	case packets.Publish:
+		if !pk.FixedHeader.Retain {
+			break
+		}
+		if t, known := parse(pk.TopicName); !known || !t.retainable() {
+			err = fmt.Errorf("retained message to %.300q: only presence and state are retained", pk.TopicName)
+		} else if len(pk.Payload) > 0 && h.server.Topics.Retained.Len() >= maxRetained {
+			pk.FixedHeader.Retain = false
+		}
+	case packets.Subscribe:
+		if n := cl.State.Subscriptions.Len() + len(pk.Filters); n > maxSubscriptions {
+			err = fmt.Errorf("%d subscriptions, at most %d are allowed", n, maxSubscriptions)
+		}
+	}
+	if err != nil {
+		h.refuse(cl, "packet", err)
+		return pk, packets.ErrRejectPacket
+	}
+	return pk, nil
+}
+
+func (h *hook) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
+	h.log.Info("broker: client connected", "client", cl.ID, "remote", cl.Net.Remote)
+}
+
+func (h *hook) OnDisconnect(cl *mqtt.Client, err error, _ bool) {
+	if errors.Is(err, packets.CodeDisconnect) {
+		err = nil
+	}
+	h.log.Info("broker: client gone", "client", cl.ID, "remote", cl.Net.Remote, "err", err)
+}
+
+func (h *hook) OnPublishDropped(cl *mqtt.Client, pk packets.Packet) {
+	h.log.Debug("broker: message dropped, the client reads too slowly", "client", cl.ID, "topic", pk.TopicName)
+}
+
+func (h *hook) refuse(cl *mqtt.Client, what string, err error) {
+	h.log.Warn("broker: refused "+what, "client", fmt.Sprintf("%.300s", cl.ID), "remote", cl.Net.Remote, "err", err)
+}
