@@ -153,12 +153,13 @@ func TestLayers(t *testing.T) {
 	pcm, _ = play(100 * time.Millisecond)
 	levels(pcm[480:], none, -20)
 
+	last := pcm[len(pcm)-1]
 	e.Stop(LayerTone)
 	pcm, ended = play(20 * time.Millisecond)
 	if ended != [layers]uint64{} {
 		t.Errorf("stopped is not ended: %v", ended)
 	}
-	for i, last := 0, pcm[0]; i < 480; i++ { // -20 dBFS at 1000 Hz moves by 429
+	for i := range 480 { // -20 dBFS at 1000 Hz moves by 429
 		if d := int(pcm[i]) - int(last); d > 500 || d < -500 {
 			t.Fatalf("stop clicks: step of %d at %d", d, i)
 		}
@@ -221,6 +222,70 @@ func TestMute(t *testing.T) {
 	_, _ = room.Playback(buf)
 	if p, _ := room.Playback(buf); p.Voice != FrameNone || Level(buf) != 0 {
 		t.Errorf("no voice wanted: %+v, level %d", p, Level(buf))
+	}
+}
+
+// TestGateForgets: when the gate opens, nothing is sent of what was said while
+// or before it was shut, and it opens in a ramp.
+func TestGateForgets(t *testing.T) {
+	var sent [][]byte
+	e, err := NewEngine(EngineConfig{Send: func(p []byte, _ int) { sent = append(sent, slices.Clone(p)) }})
+	check(t, err)
+	loud := audiotest.Sine(500, 0, 240)
+	for _, open := range []bool{true, false} { // leaves half a frame behind
+		e.SetTransmit(open)
+		for range 11 {
+			_, err := e.Capture(loud)
+			check(t, err)
+		}
+	}
+	sent = nil
+	e.SetTransmit(true)
+	for range 4 {
+		_, err := e.Capture(make([]int16, 240))
+		check(t, err)
+	}
+	d, pcm := newDecoder(t), make([]int16, 480)
+	for i, p := range sent {
+		check(t, decodeTo(d, p, pcm))
+		if got := Level(pcm); got != 0 {
+			t.Errorf("frame %d after the gate opened: level %d", i, got)
+		}
+	}
+	if len(sent) != 2 {
+		t.Errorf("%d payloads for 20 ms", len(sent))
+	}
+	flat := slices.Repeat([]int16{10000}, 240)
+	for _, open := range []bool{false, true} {
+		e.SetTransmit(open)
+		_, err := e.Capture(flat)
+		check(t, err)
+	}
+	if got := e.mic.fifo[0]; got > 100 {
+		t.Errorf("the gate opens at %d", got)
+	}
+}
+
+// TestVoiceSwitch: the stream that was chosen is heard at once, and nothing
+// more of the one before, not even the rest of its frame.
+func TestVoiceSwitch(t *testing.T) {
+	e, err := NewEngine(EngineConfig{})
+	check(t, err)
+	loud, none := newReceiver(t), newReceiver(t)
+	e.SetVoice(loud)
+	buf := make([]int16, 720)
+	for i, p := range codecFrames(t, audiotest.Sine(500, -6, 4800), 480, 0) {
+		check(t, loud.ReceiveFrame(uint16(i), uint32(i*480), p))
+	}
+	first, _ := e.Playback(buf)
+	second, _ := e.Playback(buf[:240])
+	if !first.FirstVoice || second.FirstVoice {
+		t.Errorf("first voice: %v, then %v", first.FirstVoice, second.FirstVoice)
+	}
+	_, _ = e.Playback(buf[:240])
+	e.SetVoice(none)
+	if p, _ := e.Playback(buf[:240]); p.VoiceLevel != 0 || p.Voice != FrameNone {
+		t.Errorf("after the switch: %+v", p)
 	}
 }
 

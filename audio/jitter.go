@@ -392,11 +392,7 @@ func (j *JitterBuffer) Next(buf []byte) (s Step, more bool) {
 		j.concealed = 0
 		j.delay.lost(int64(p.info.FrameSamples))
 	default:
-		gap := p.ts - j.decoded
-		if p.info.FEC && gap > int64(p.info.FrameSamples) {
-			gap -= int64(p.info.FrameSamples)
-		}
-		s = j.fill(min(gap, j.play-j.decoded))
+		s = j.fill(min(p.ts, j.play) - j.decoded)
 	}
 	j.decoded += int64(s.Samples - s.Skip)
 	j.kind = s.Kind

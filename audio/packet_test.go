@@ -34,6 +34,7 @@ func TestParsePacket(t *testing.T) {
 		{"three, VBR", join([]byte{13<<3 | 3, 0x83, 1, 2}, frame(6)), PacketInfo{Samples: 2880, FrameSamples: 960}},
 		{"three, VBR, too few bytes", join([]byte{13<<3 | 3, 0x83, 4, 4}, frame(6)), PacketInfo{}},
 		{"three, padded", join([]byte{13<<3 | 3, 0x43, 2}, frame(6), []byte{0, 0}), PacketInfo{Samples: 2880, FrameSamples: 960}},
+		{"padded by more than 254", join([]byte{13<<3 | 3, 0x43, 255, 1}, frame(6), make([]byte, 255)), PacketInfo{Samples: 2880, FrameSamples: 960}},
 		{"padding longer than the packet", join([]byte{13<<3 | 3, 0x43, 200}, frame(6)), PacketInfo{}},
 		{"80 ms", join([]byte{13<<3 | 3, 4}, frame(8)), PacketInfo{}},
 		{"a frame over 1275 bytes", join([]byte{13 << 3}, frame(1276)), PacketInfo{}},

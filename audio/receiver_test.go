@@ -89,7 +89,7 @@ func TestReceiverOutage(t *testing.T) {
 // TestReceiverLowers: too much delay is taken out again, with no click.
 func TestReceiverLowers(t *testing.T) {
 	r := newReceiver(t)
-	payloads := codecFrames(t, audiotest.Sine(500, -15, 18*48000), 480, 0)
+	payloads := codecFrames(t, audiotest.Sine(530, -15, 18*48000), 480, 0)
 	for i := range 8 { // a burst: 80 ms at once after the first
 		check(t, r.ReceiveFrame(uint16(i), uint32(i*480), payloads[i]))
 		if i == 0 {
@@ -104,7 +104,7 @@ func TestReceiverLowers(t *testing.T) {
 		_, err := r.Pull(frame)
 		check(t, err)
 		for k, v := range frame {
-			// 500 Hz at -15 dBFS moves at most 382 from sample to sample.
+			// 530 Hz at -15 dBFS moves at most 404 from sample to sample.
 			if d := int(v) - int(last); i > 20 && (d > 600 || d < -600) {
 				t.Fatalf("step of %d at tick %d, sample %d", d, i, k)
 			}
@@ -131,6 +131,23 @@ func TestReceiverReset(t *testing.T) {
 	}
 	if s := r.Stats(); s.Received != 1 || s.Ticks[FrameVoice] != 1 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// TestReceiverOverlap: of a packet that begins before the last one ended, only
+// the rest is played.
+func TestReceiverOverlap(t *testing.T) {
+	r := newReceiver(t)
+	p := codecFrames(t, voiced(960), 480, 0)
+	check(t, r.ReceiveFrame(0, 0, p[0]))
+	frame := make([]int16, TickSamples)
+	_, err := r.Pull(frame)
+	check(t, err)
+	check(t, r.ReceiveFrame(1, 360, p[1])) // gives 360, then 120 are concealed
+	_, err = r.Pull(frame)
+	check(t, err)
+	if s := r.Stats(); r.pending != 0 || s.Ticks[FrameConcealed] != 1 {
+		t.Errorf("%d samples left over, %+v", r.pending, s)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -75,6 +76,20 @@ func TestWAVStereo(t *testing.T) {
 	clip, err := ReadWAV(bytes.NewReader(b))
 	check(t, err)
 	if d := cmp.Diff([]int16{2000, -1500, 32767}, clip.samples); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+// TestWAVChunks: other chunks are stepped over, also of odd length, and the
+// extensible format tag is understood.
+func TestWAVChunks(t *testing.T) {
+	b := wavBytes(t, SampleRate, []int16{1, 2, 3})
+	format := append([]byte("fmt \x28\x00\x00\x00\xfe\xff"), b[22:36]...)
+	format = append(format, "\x16\x00\x10\x00\x04\x00\x00\x00\x01\x00\x00\x00\x00\x00\x10\x00\x80\x00\x00\xaa\x00\x38\x9b\x71"...)
+	whole := slices.Concat(b[:12], []byte("LIST\x03\x00\x00\x00abc\x00"), format, b[36:])
+	clip, err := ReadWAV(bytes.NewReader(whole))
+	check(t, err)
+	if d := cmp.Diff([]int16{1, 2, 3}, clip.samples); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }
