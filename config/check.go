@@ -179,15 +179,22 @@ func (c *Config) checkDoor() {
 }
 
 func (c *Config) checkCall() {
-	l := c.Call
+	// The defaults of what follows give way to a short time before it.
+	l := &c.Call
+	if !c.doc.Has("call.unreachable_limit") {
+		l.UnreachableLimit = min(l.UnreachableLimit, max(l.RingTime, time.Second))
+	}
+	if !c.doc.Has("call.unreachable_after") {
+		l.UnreachableAfter = min(l.UnreachableAfter, max(l.UnreachableLimit, time.Second))
+	}
 	between(c, "call.ring_time", l.RingTime, 5*time.Second, 10*time.Minute)
 	between(c, "call.unreachable_limit", l.UnreachableLimit, time.Second, 10*time.Minute)
 	if l.UnreachableLimit > l.RingTime {
-		c.bad("call.unreachable_limit", "%v is longer than ring_time, %v; make it shorter", l.UnreachableLimit, l.RingTime)
+		c.bad("call.unreachable_limit", "%v is longer than ring_time, %v; make it shorter", show(l.UnreachableLimit), show(l.RingTime))
 	}
 	between(c, "call.unreachable_after", l.UnreachableAfter, 500*time.Millisecond, time.Minute)
 	if l.UnreachableAfter > l.UnreachableLimit {
-		c.bad("call.unreachable_after", "%v is longer than unreachable_limit, %v; make it shorter", l.UnreachableAfter, l.UnreachableLimit)
+		c.bad("call.unreachable_after", "%v is longer than unreachable_limit, %v; make it shorter", show(l.UnreachableAfter), show(l.UnreachableLimit))
 	}
 	if l.TalkLimit != 0 {
 		between(c, "call.talk_limit", l.TalkLimit, 10*time.Second, 24*time.Hour)
@@ -332,9 +339,9 @@ func oneOf[T comparable](c *Config, key string, value T, all ...T) {
 		if a == value {
 			return
 		}
-		names[i] = fmt.Sprint(a)
+		names[i] = show(a)
 	}
-	got := fmt.Sprint(value)
+	got := show(value)
 	if got == "" && !c.doc.Has(key) {
 		return
 	}
@@ -347,6 +354,20 @@ func oneOf[T comparable](c *Config, key string, value T, all ...T) {
 
 func between[T cmp.Ordered](c *Config, key string, value, low, high T) {
 	if !(value >= low && value <= high) { // so that no NaN gets through
-		c.bad(key, "%v is out of bounds; use %v to %v", value, low, high)
+		c.bad(key, "%s is out of bounds; use %s to %s", show(value), show(low), show(high))
 	}
+}
+
+// show writes a value as the file would: 10m, not 10m0s.
+func show(v any) string {
+	s := fmt.Sprint(v)
+	if _, ok := v.(time.Duration); ok && v != time.Duration(0) {
+		if strings.HasSuffix(s, "m0s") {
+			s = strings.TrimSuffix(s, "0s")
+		}
+		if strings.HasSuffix(s, "h0m") {
+			s = strings.TrimSuffix(s, "0m")
+		}
+	}
+	return s
 }

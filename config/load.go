@@ -68,10 +68,10 @@ func (c *Config) Pos(key string) Position {
 	return c.doc.Pos(key)
 }
 
-// Errorf returns a *Problem with a key, in the form of the errors of Parse:
+// Errorf returns a Problem with a key, in the form of the errors of Parse:
 // for checks that need more than the file.
 func (c *Config) Errorf(key, format string, args ...any) error {
-	return &Problem{Position: c.Pos(key), Key: key, What: fmt.Sprintf(format, args...)}
+	return Problem{Position: c.Pos(key), Key: key, What: fmt.Sprintf(format, args...)}
 }
 
 // resolve fills in what follows from other keys, once all is known to be good.
