@@ -297,7 +297,11 @@ func TestBoardClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := open(t, Config{Inputs: []string{"bell"}, Outputs: []string{"lamp"}})
 		must[time.Duration](t)(b.Tap("bell", time.Minute))
+		began := b.clock.now()
 		ok(t, b.Close())
+		if took := b.clock.now() - began; took != 0 {
+			t.Errorf("Close waited %v for the tap", took)
+		}
 		ok(t, b.Close())
 		_, _, speaker := b.Speaker(time.Second)
 		_, _, mark := b.SpeakerMark(0, 0)
