@@ -137,9 +137,6 @@ func (v *Verifier) OpenFor(me Address, data []byte) (Envelope, error) {
 }
 
 func (v *Verifier) open(data []byte) (Envelope, error) {
-	if len(data) > MaxEnvelope { // before anything is copied
-		return Envelope{}, fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrOversized, len(data), MaxEnvelope)
-	}
 	parsed, err := parseCompact(string(data), MaxEnvelope, typEnvelope, headerToken)
 	if err != nil {
 		return Envelope{}, err

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -16,8 +17,10 @@ import (
 	"pgregory.net/rapid"
 )
 
-// world is what a Floor sees of the outside, set by the test.
+// world is what a Floor sees of the outside. The test changes it by set, since
+// the floor's goroutine reads it too.
 type world struct {
+	mu           sync.Mutex
 	start        time.Time // of the (synctest) run time
 	system       time.Time
 	synchronised bool
@@ -28,8 +31,14 @@ type world struct {
 func (w *world) sources() sources {
 	return sources{
 		elapsed: func() time.Duration { return time.Since(w.start) },
-		system:  func() (time.Time, bool) { return w.system, w.synchronised },
+		system: func() (time.Time, bool) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return w.system, w.synchronised
+		},
 		replace: func(path string, data []byte, perm fs.FileMode) error {
+			w.mu.Lock()
+			defer w.mu.Unlock()
 			w.writes++
 			if w.fail != nil {
 				return w.fail
@@ -37,6 +46,18 @@ func (w *world) sources() sources {
 			return replaceFile(path, data, perm)
 		},
 	}
+}
+
+func (w *world) set(change func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	change()
+}
+
+func (w *world) written() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.writes
 }
 
 // open starts a floor as a fresh process would.
@@ -122,23 +143,23 @@ func TestFloorWritesOnceAnHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
 		f := w.open(path, nil)
-		if w.writes != 1 {
-			t.Errorf("%d writes at the start, want 1", w.writes)
+		if w.written() != 1 {
+			t.Errorf("%d writes at the start, want 1", w.written())
 		}
 		for range 59 {
 			time.Sleep(time.Minute)
 			f.NoteTrusted(f.Now().Add(2 * time.Hour)) // never a reason to write more often
 		}
-		if w.writes != 1 {
-			t.Errorf("%d writes within an hour, want 1", w.writes)
+		if w.written() != 1 {
+			t.Errorf("%d writes within an hour, want 1", w.written())
 		}
 		time.Sleep(24*time.Hour - 59*time.Minute + time.Second)
-		if w.writes != 25 {
-			t.Errorf("%d writes in a day, want 25", w.writes)
+		if w.written() != 25 {
+			t.Errorf("%d writes in a day, want 25", w.written())
 		}
 		f.Close()
-		if w.writes != 26 {
-			t.Errorf("%d writes after Close, want 26", w.writes)
+		if w.written() != 26 {
+			t.Errorf("%d writes after Close, want 26", w.written())
 		}
 	})
 }
@@ -181,14 +202,15 @@ func TestFloorDiskFails(t *testing.T) {
 		w := &world{fail: syscall.ENOSPC}
 		f := w.open(path, slog.New(slog.NewTextHandler(&log, nil)))
 		time.Sleep(10*time.Hour + time.Second)
+		synctest.Wait()
 		wantTime(t, "floor", f.Now(), built.Add(10*time.Hour+time.Second))
 		if err := f.Err(); !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("Err: %v, want ENOSPC", err)
 		}
-		if got := strings.Count(log.String(), "level=WARN"); got != 1 || w.writes != 11 {
-			t.Errorf("%d warnings for %d failed writes, want 1 for 11", got, w.writes)
+		if got := strings.Count(log.String(), "level=WARN"); got != 1 || w.written() != 11 {
+			t.Errorf("%d warnings for %d failed writes, want 1 for 11", got, w.written())
 		}
-		w.fail = nil
+		w.set(func() { w.fail = nil })
 		time.Sleep(time.Hour)
 		if err := f.Err(); err != nil {
 			t.Errorf("Err after the disk works again: %v", err)
@@ -243,8 +265,8 @@ func TestFloorProperty(t *testing.T) {
 				want = want.Add(d)
 			},
 			"step": func(rt *rapid.T) {
-				w.system = time.Unix(seconds.Draw(rt, "system"), 0)
-				w.synchronised = rapid.Bool().Draw(rt, "synchronised")
+				at, yes := time.Unix(seconds.Draw(rt, "system"), 0), rapid.Bool().Draw(rt, "synchronised")
+				w.set(func() { w.system, w.synchronised = at, yes })
 			},
 			"note": func(rt *rapid.T) {
 				at := time.Unix(seconds.Draw(rt, "trusted"), 0)
