@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"intercom/call"
 )
@@ -122,8 +123,13 @@ func FuzzAcceptOffer(f *testing.F) {
 		}
 		caller := newEnd(t, m, call.RoleCaller)
 		caller.AcceptOffer(sdp)
-		if ev := <-caller.events; ev.Kind != call.SessionAnswer && ev.Kind != call.SessionFailed {
-			t.Errorf("got event %+v", ev)
+		select {
+		case ev := <-caller.events:
+			if ev.Kind != call.SessionAnswer && ev.Kind != call.SessionFailed {
+				t.Errorf("got event %+v", ev)
+			}
+		case <-time.After(patience):
+			t.Error("neither answered nor refused")
 		}
 		_ = caller.Close()
 	})
