@@ -104,14 +104,17 @@ func (d *debounce) advance(now time.Duration, emit func(Kind, time.Duration)) {
 // accept makes the raw level the stable one.
 func (d *debounce) accept(at time.Duration, emit func(Kind, time.Duration)) {
 	d.stable, d.bursts = d.raw, false
-	d.locked = at + d.lockout
 	if d.stable {
+		d.locked = at + d.lockout
 		d.pressed, d.saidLong, d.saidStuck = true, false, false
 		d.heldFrom = d.first
 		d.health.Presses++
 		emit(Press, d.first)
 		return
 	}
+	// From its edge: a release that waited for a lock-out does not put off the
+	// next press.
+	d.locked = d.since + d.filter + d.lockout
 	d.health.Stuck = false
 	d.health.LongestHold = max(d.health.LongestHold, d.first-d.heldFrom)
 	if d.pressed {

@@ -208,9 +208,9 @@ func TestDebounceProperties(t *testing.T) {
 			t.Fatalf("a late driver sees something else (-in time +late):\n%s", diff)
 		}
 
-		// Order: press, then perhaps long and stuck, then release; accepted
-		// changes at least a lock-out apart.
-		before, accepted := Release, -time.Hour
+		// Order: press, then perhaps long and stuck, then release; nothing
+		// within the lock-out of a press.
+		before, pressed := Release, -time.Hour
 		for _, h := range got {
 			ok := map[Kind][]Kind{
 				Press: {Release}, LongPress: {Press}, Stuck: {LongPress}, Release: {Press, LongPress, Stuck},
@@ -219,11 +219,11 @@ func TestDebounceProperties(t *testing.T) {
 				t.Fatalf("%v after %v in %v", h.Kind, before, got)
 			}
 			before = h.Kind
-			if h.Kind == Press || h.Kind == Release {
-				if h.Told-accepted < DefaultLockout {
-					t.Fatalf("accepted %v after the last change, in its lock-out: %v", h.Told-accepted, got)
-				}
-				accepted = h.Told
+			if (h.Kind == Press || h.Kind == Release) && h.Told-pressed < DefaultLockout {
+				t.Fatalf("%v in the lock-out of the press told at %v", h, pressed)
+			}
+			if h.Kind == Press {
+				pressed = h.Told
 			}
 		}
 
