@@ -551,6 +551,9 @@ func (k *Kit) session(c *Call, a actSession) {
 	case opClose:
 		c.stats(s)
 		delete(c.sessions, a.nonce)
+		if v := c.chosen.Load(); v != nil && *v == s {
+			c.chosen.Store(nil) // an ended call is remembered for a while; its session must not be
+		}
 		k.wg.Go(func() {
 			time.Sleep(closeLinger)
 			if err := s.Close(); err != nil {
