@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -215,10 +216,11 @@ func (h *house) start(cfg *config.Config, change ...func(*config.Config)) *runni
 	return r
 }
 
-// until calls f again and again until it is true.
+// until calls f again and again until it is true: not so often that the
+// stations beside it miss their periods.
 func until(t *testing.T, what string, f func() bool) {
 	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
+	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	over := time.After(limit)
 	for !f() {
@@ -292,23 +294,30 @@ func (r *running) hears(hz float64) {
 	until(r.t, fmt.Sprintf("%s to hear %v Hz", r.cfg.Station.Name, hz), func() bool { return r.toneShare(hz) > 0.5 })
 }
 
-// toneShare is the part of the power of the speaker's last 200 ms that is at hz.
+// toneShare is the part of the power of the speaker's last 200 ms that is at
+// hz, measured in pieces of 20 ms: a machine under load loses periods, and with
+// them the phase.
 func (r *running) toneShare(hz float64) float64 {
 	r.t.Helper()
 	pcm, _, err := r.world.Speaker(200 * time.Millisecond)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	var re, im, all float64
-	for i, v := range pcm {
-		x := float64(v)
-		sin, cos := math.Sincos(2 * math.Pi * hz * float64(i) / 48000)
-		re, im, all = re+x*cos, im+x*sin, all+x*x
+	var tone, all float64
+	turn := 2 * math.Cos(2*math.Pi*hz/48000)
+	for piece := range slices.Chunk(pcm, 960) { // Goertzel's algorithm
+		var now, before float64
+		for _, v := range piece {
+			x := float64(v)
+			now, before = x+turn*now-before, now
+			all += x * x
+		}
+		tone += 2 * (now*now + before*before - turn*now*before) / float64(len(piece))
 	}
 	if all < 1e6 { // silence
 		return 0
 	}
-	return 2 * (re*re + im*im) / float64(len(pcm)) / all
+	return tone / all
 }
 
 // last waits for so many records, and returns the latest.
