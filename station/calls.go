@@ -71,6 +71,12 @@ func (s *station) pushed(ccParam string) {
 		return
 	}
 	t.c.SetVoice(t.voice)
+	// The Kit knows of an end before its event is here.
+	for _, o := range []*talk{s.front, s.back} {
+		if s.back != nil && o.c.State() == call.StateDisconnected {
+			s.remove(o)
+		}
+	}
 	if s.front == nil {
 		s.front = t
 	} else {
@@ -149,26 +155,33 @@ func (s *station) talking(t *talk) {
 	s.route()
 }
 
-// disconnected ends a talk; the one behind it comes to the front.
+// disconnected ends a talk.
 func (s *station) disconnected(t *talk, d call.Disconnected) {
 	s.log.Info("call over", "call", t.c.ID(), "peer", t.c.Peer(), "reason", d.Reason, "source", d.Source)
 	t.phase = idle
-	switch t {
-	case s.back:
-		s.back = nil
-	case s.front:
-		s.front, s.back = s.back, nil
-		if f := s.front; f == nil {
-			s.leave(aftermath(t.role, t.talked, d))
-		} else if f.held {
-			f.held = false
-			f.c.Unhold()
-		}
+	wasFront := t == s.front
+	s.remove(t)
+	if wasFront && s.front == nil {
+		s.leave(aftermath(t.role, t.talked, d))
 	}
 	s.route()
 	if p := s.next; p != nil && s.front == nil {
 		s.next = nil
 		s.call(*p)
+	}
+}
+
+// remove takes out a talk; the one behind it comes to the front.
+func (s *station) remove(t *talk) {
+	switch t {
+	case s.back:
+		s.back = nil
+	case s.front:
+		s.front, s.back = s.back, nil
+		if f := s.front; f != nil && f.held {
+			f.held = false
+			f.c.Unhold()
+		}
 	}
 }
 
@@ -239,7 +252,6 @@ func (s *station) openResult(t *talk, opened bool, why string) {
 
 // record keeps the last records for Status.
 func (s *station) record(r call.Record) {
-	s.log.Info("record", "call", r.CallID, "record", r.String(), "setup", r.Setup, "ring", r.Ring, "talk", r.Talk)
 	if len(s.records) == maxRecords {
 		s.records = slices.Delete(s.records, 0, 1)
 	}

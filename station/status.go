@@ -89,6 +89,7 @@ type ButtonStatus struct {
 const (
 	maxStatus     = 1 << 20         // bytes of a reply
 	statusTimeout = 2 * time.Second // to write, or read, one reply
+	acceptRetry   = time.Second     // between two tries to take a client
 )
 
 // ReadStatus asks the station that listens at path.
@@ -117,7 +118,6 @@ func ReadStatus(path string) (st Status, err error) {
 // statusSocket answers everyone who connects with one Status.
 type statusSocket struct {
 	listener net.Listener
-	once     sync.Once
 	serving  sync.WaitGroup
 }
 
@@ -156,6 +156,10 @@ func (ss *statusSocket) serve(s *station) {
 		}
 		if err != nil {
 			s.log.Warn("status socket", "err", err)
+			select { // out of descriptors, most likely: that passes, or not
+			case <-time.After(acceptRetry):
+			case <-s.quit:
+			}
 			continue
 		}
 		ss.answer(s, c)
@@ -189,8 +193,7 @@ func send(c net.Conn, st Status) error {
 
 // Close removes the socket and waits for the client that is being served.
 func (ss *statusSocket) Close() error {
-	var err error
-	ss.once.Do(func() { err = ss.listener.Close() })
+	err := ss.listener.Close()
 	ss.serving.Wait()
 	return err
 }
