@@ -3,6 +3,7 @@ package identity
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	jose "github.com/go-jose/go-jose/v4"
 )
@@ -79,7 +80,7 @@ func parseCompact(data string, limit int, typ string, allowed ...jose.HeaderKey)
 		return unverified{}, fmt.Errorf("%w: header carries a key", ErrMalformed)
 	}
 	for name := range header.ExtraHeaders {
-		if name != headerTyp && !contains(allowed, name) {
+		if name != headerTyp && !slices.Contains(allowed, name) {
 			return unverified{}, fmt.Errorf("%w: header %.40q is not allowed", ErrMalformed, name)
 		}
 	}
@@ -87,13 +88,4 @@ func parseCompact(data string, limit int, typ string, allowed ...jose.HeaderKey)
 		return unverified{}, fmt.Errorf("%w: header typ is %.40q, want %q", ErrMalformed, got, typ)
 	}
 	return unverified{jws, header.ExtraHeaders}, nil
-}
-
-func contains(names []jose.HeaderKey, name jose.HeaderKey) bool {
-	for _, n := range names {
-		if n == name {
-			return true
-		}
-	}
-	return false
 }
