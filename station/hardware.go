@@ -32,7 +32,7 @@ func (s *station) openHardware(open *closers) (err error) {
 	if s.profile, err = board.Load(s.cfg.Board.Profile, s.cfg.Board.ProfileDir); err != nil {
 		return fmt.Errorf("station: %w", err)
 	}
-	if err := checkLines(s.cfg, s.profile); err != nil {
+	if err := CheckLines(s.cfg, s.profile); err != nil {
 		return err
 	}
 	if !s.profile.Simulated {
@@ -45,8 +45,8 @@ func (s *station) openHardware(open *closers) (err error) {
 	return nil
 }
 
-// checkLines reports the first line that the board does not have.
-func checkLines(cfg *config.Config, p *board.Profile) error {
+// CheckLines reports the first line that the board does not have.
+func CheckLines(cfg *config.Config, p *board.Profile) error {
 	for i, b := range cfg.Buttons {
 		if _, err := p.Input(b.Name); err != nil {
 			return cfg.Errorf(fmt.Sprintf("button[%d].name", i), "%v; name one of them", err)

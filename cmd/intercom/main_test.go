@@ -36,6 +36,11 @@ func TestCommandLine(t *testing.T) {
 	if err := os.WriteFile(bad, []byte("[station]\nkind = \"dor\"\ncolour = 1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	line := filepath.Join(dir, "line.toml") // a button that the board has not
+	text := "[station]\nkind = \"indoor\"\nname = \"a\"\nservice = \"s\"\nuser = \"u\"\n# a panel\n[[button]]\nname = \"bell-9\"\naction = \"accept\"\n[broker]\nurl = \"mqtt://127.0.0.1\"\n"
+	if err := os.WriteFile(line, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, tc := range []struct {
 		args      string
 		code      int
@@ -50,6 +55,8 @@ func TestCommandLine(t *testing.T) {
 		{"demo --once --count 0", exitUsage, "", "1 to 10000"},
 		{"config check " + bad, exitUsage, "", "bad.toml:2"},
 		{"config check " + filepath.Join(dir, "none.toml"), exitUsage, "", "none.toml"},
+		{"config check ../../config/sample.toml", exitOK, "is fine", ""},
+		{"config check " + line, exitUsage, "", "line.toml:8"},
 		{"run --config " + bad, exitUsage, "", "colour"},
 		{"key show " + filepath.Join(dir, "none.key"), exitFailed, "", "none.key"},
 		{"status --socket " + filepath.Join(dir, "none.sock"), exitFailed, "", "is the station running"},
