@@ -128,10 +128,6 @@ func TestWholeCall(t *testing.T) {
 				t.Errorf("%d goroutines leaked", w.GoroutinesLeaked)
 			}
 			t.Logf("press to ringing %.1f, accept to first voice %.1f, mouth to ear %.1f ms (median)", r.Median.PressToRinging, r.Median.AcceptToFirstVoice, r.Median.MouthToEar)
-			left, err := filepath.Glob(filepath.Join(os.TempDir(), "intercom-demo-*"))
-			if err != nil || len(left) != 0 {
-				t.Errorf("left behind: %v %v", left, err)
-			}
 		})
 	}
 }
