@@ -151,7 +151,6 @@ func (s *Session) takeOwnCandidate(c *webrtc.ICECandidate) {
 // sign for the last of them, but a moment without a new one, or the end of
 // all gathering, which a slow server delays by seconds.
 func (s *Session) describe() {
-	sdp := ""
 	if s.describing != 0 {
 		if s.pc.ICEGatheringState() != webrtc.ICEGatheringStateComplete {
 			if n := s.countFound(); n > s.seen {
@@ -162,8 +161,8 @@ func (s *Session) describe() {
 				return
 			}
 		}
-		sdp = s.localSDP()
-		s.event(call.SessionEvent{Kind: s.describing, SDP: sdp})
+		s.described = s.localSDP()
+		s.event(call.SessionEvent{Kind: s.describing, SDP: s.described})
 		s.describing = 0
 		s.settle.Stop()
 	}
@@ -172,7 +171,10 @@ func (s *Session) describe() {
 	s.found = nil
 	s.foundMu.Unlock()
 	for _, c := range found {
-		if !strings.Contains(sdp, c) {
+		// pion tells of a candidate after it put it into the description, and
+		// with extensions (ufrag) that are not in there.
+		core, _, _ := strings.Cut(c, " ufrag ")
+		if !strings.Contains(s.described, core) {
 			s.event(call.SessionEvent{Kind: call.SessionCandidate, SDP: c})
 		}
 	}

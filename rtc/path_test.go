@@ -222,8 +222,8 @@ func TestCloseWhileUsed(t *testing.T) {
 			}
 		}
 	}()
-	caller.next(call.SessionNetworkChanged)
-	go func() { // the bounded test channel must not hold Close up
+	<-caller.events // it runs: a message or a network change
+	go func() {     // the bounded test channel must not hold Close up
 		for range caller.events {
 		}
 	}()

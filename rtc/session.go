@@ -66,6 +66,7 @@ type state struct {
 	path        path
 	failed      bool
 	describing  call.SessionEventKind // SessionOffer, SessionAnswer or 0
+	described   string                // the last own SDP that was told
 	seen        int                   // own candidates counted while describing
 	settled     bool                  // no new one for a while
 	settle      *time.Timer
