@@ -99,7 +99,7 @@ func TestDecline(t *testing.T) {
 
 func TestNoAnswer(t *testing.T) {
 	h := newHouse(t)
-	door := h.door(func(c *config.Config) { c.Call.RingTime = time.Second })
+	door := h.door(func(c *config.Config) { c.Call.RingTime = 2 * time.Second })
 	flat := h.indoor("hall", "flat-1")
 	door.tap("bell-1")
 	door.waitState(noAnswer)
@@ -113,23 +113,29 @@ func TestNoAnswer(t *testing.T) {
 func TestNoBroker(t *testing.T) {
 	h := newHouse(t)
 	h.brokerDown()
-	door := h.door(func(c *config.Config) { c.Call.UnreachableLimit = 500 * time.Millisecond })
+	door := h.door(func(c *config.Config) { c.Call.UnreachableLimit = time.Second })
 	if st := door.waitState(idle); st.Connected || st.Fault == "" {
 		t.Errorf("connected %v, fault %q", st.Connected, st.Fault)
 	}
 	edge := door.tap("bell-1")
-	until(t, "the chime at the door", func() bool {
-		_, ok, err := door.world.SpeakerMark(edge, 0)
-		return err == nil && ok
-	})
 	door.waitState(unreachable)
-	if got := door.last(1).Disconnected.Reason; got != call.ReasonUnavailableNetwork {
+	chime, ok, err := door.world.SpeakerMark(edge, 0)
+	if err != nil || !ok {
+		t.Errorf("nothing was heard at the door: %v", err)
+	}
+	r := door.last(1)
+	if over, _ := r.At("disconnected"); chime.Entered > over {
+		t.Errorf("the chime came %v after the press, when the call was given up", chime.Entered-edge)
+	}
+	if got := r.Disconnected.Reason; got != call.ReasonUnavailableNetwork {
 		t.Errorf("reason %v", got)
 	}
 	// It went on trying: with the broker the next press rings.
-	flat := h.indoor("hall", "flat-1")
 	h.brokerUp()
-	door.wait("to be connected", func(st Status) bool { return st.Connected && st.Fault == "" })
+	flat := h.indoor("hall", "flat-1")
+	if st := door.waitConnected(); st.Fault != "" {
+		t.Errorf("fault %q", st.Fault)
+	}
 	door.tap("bell-1")
 	flat.waitState(ringing)
 }

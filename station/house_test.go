@@ -74,9 +74,13 @@ func (h *house) brokerUp() {
 }
 
 func (h *house) brokerDown() {
+	if h.broker == nil {
+		return
+	}
 	if err := h.broker.Close(); err != nil {
 		h.t.Error(err)
 	}
+	h.broker = nil
 }
 
 // config returns a station's configuration, with keys and token made.
@@ -213,6 +217,9 @@ func (h *house) start(cfg *config.Config, change ...func(*config.Config)) *runni
 		h.t.Fatal(err)
 	}
 	h.t.Cleanup(func() { r.world.Close() })
+	if h.broker != nil {
+		r.waitConnected() // what is sent before is lost, and only said again a second later
+	}
 	return r
 }
 
@@ -241,6 +248,11 @@ func (r *running) wait(what string, f func(Status) bool) (st Status) {
 		return err == nil && f(st)
 	})
 	return st
+}
+
+func (r *running) waitConnected() Status {
+	r.t.Helper()
+	return r.wait("to be connected", func(st Status) bool { return st.Connected })
 }
 
 func (r *running) waitState(p phase) Status {

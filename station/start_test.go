@@ -95,7 +95,7 @@ func TestStatusSocket(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "a station runs with it already") {
 		t.Errorf("a second station: %v", err)
 	}
-	st := door.wait("to be connected", func(st Status) bool { return st.Connected })
+	st := door.waitState(idle)
 	if st.Version != "test" || st.Kind != config.Door || st.Name != "front" || st.Goroutines == 0 || st.RSS == 0 || st.Uptime == 0 {
 		t.Errorf("status %+v", st)
 	}
