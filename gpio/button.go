@@ -20,7 +20,7 @@ const (
 type ButtonOptions struct {
 	Filter  time.Duration // a level counts once it has survived this long; default DefaultFilter
 	Lockout time.Duration // after an accepted change, no other for this long; default DefaultLockout
-	Long    time.Duration // held this long from the raw edge: LongPress; default DefaultLong
+	Long    time.Duration // held this long from the raw edge: LongPress, shorter than Stuck; default DefaultLong
 	Stuck   time.Duration // held this long from the raw edge: Stuck; default DefaultStuck
 }
 
@@ -115,6 +115,9 @@ func NewButton(name string, in Input, opts ButtonOptions, out chan<- ButtonEvent
 		if *t.d == 0 {
 			*t.d = t.def
 		}
+	}
+	if opts.Stuck <= opts.Long {
+		return nil, fmt.Errorf("gpio: button %s: stuck time %v is not longer than that of a long press, %v", name, opts.Stuck, opts.Long)
 	}
 	active, err := in.Read()
 	if err != nil {

@@ -77,10 +77,13 @@ func TestButtonHeldAtStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pin, events := gpiotest.NewPin(), make(chan gpio.ButtonEvent, 9)
 		pin.Press()
-		open(t, "bell", pin, events)
+		b := open(t, "bell", pin, events)
 		time.Sleep(10 * time.Second)
 		pin.Release()
 		time.Sleep(time.Second)
+		if got, want := b.Health().LongestHold, 10*time.Second; got != want {
+			t.Errorf("longest hold is %v, want %v", got, want)
+		}
 		if got := received(events); len(got) != 0 {
 			t.Errorf("got %v from a button that was held since before", got)
 		}
@@ -153,6 +156,10 @@ func TestButtonLateReceiver(t *testing.T) {
 			pin.Release()
 			time.Sleep(100 * ms)
 		}
+		synctest.Wait()
+		if n := b.Health().Presses; n != 1 {
+			t.Errorf("%d presses counted while the first waits, want it", n)
+		}
 		var got []gpio.ButtonEvent
 		for range want {
 			got = append(got, <-events)
@@ -170,8 +177,10 @@ func TestButtonLateReceiver(t *testing.T) {
 
 func TestNewButtonRefuses(t *testing.T) {
 	pin := gpiotest.NewPin()
-	if _, err := gpio.NewButton("bell", pin, gpio.ButtonOptions{Filter: -1}, nil); err == nil {
-		t.Error("a negative time was taken")
+	for _, o := range []gpio.ButtonOptions{{Filter: -1}, {Long: time.Second, Stuck: time.Second}} {
+		if _, err := gpio.NewButton("bell", pin, o, nil); err == nil {
+			t.Errorf("%+v was taken", o)
+		}
 	}
 	bad := errors.New("bad")
 	pin.FailRead(bad)

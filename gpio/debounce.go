@@ -50,7 +50,7 @@ func (d *debounce) next() (time.Duration, bool) {
 	case !d.stable:
 		return 0, false
 	case d.pressed && !d.saidLong:
-		return min(d.heldFrom+d.long, d.heldFrom+d.stuck), true
+		return d.heldFrom + d.long, true
 	case !d.saidStuck:
 		return d.heldFrom + d.stuck, true
 	}
@@ -91,11 +91,11 @@ func (d *debounce) advance(now time.Duration, emit func(Kind, time.Duration)) {
 		switch {
 		case d.raw != d.stable:
 			d.accept(at, emit)
-		case d.pressed && !d.saidLong && at == d.heldFrom+d.long:
+		case d.pressed && !d.saidLong:
 			d.saidLong = true
 			emit(LongPress, at)
 		default:
-			d.saidLong, d.saidStuck, d.health.Stuck = true, true, true
+			d.saidStuck, d.health.Stuck = true, true
 			emit(Stuck, at)
 		}
 	}

@@ -93,6 +93,33 @@ func TestLampsChange(t *testing.T) {
 	})
 }
 
+func TestLampsTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pins, outs := make(map[gpio.Pattern]*gpiotest.Pin), make(map[string]gpio.Output)
+		for p := gpio.Off; p <= gpio.Fault; p++ {
+			pins[p] = gpiotest.NewPin()
+			outs[p.String()] = pins[p]
+		}
+		lamps := gpio.NewLamps(outs, nil)
+		defer lamps.Close()
+		start := gpiotest.Now()
+		for p := range pins {
+			lamps.Show(p.String(), p)
+		}
+		time.Sleep(700 * ms)
+		synctest.Wait()
+		want := map[gpio.Pattern]string{
+			gpio.Off: "", gpio.On: "0", gpio.Dim: "0 30", gpio.FastBlink: "0 100 200 300 400 500 600 700",
+			gpio.SlowBlink: "0 500", gpio.TripleBlink: "0 200 400 600", gpio.Fault: "0 80 200 280",
+		}
+		for p, pin := range pins {
+			if got := shown(pin, start); got != want[p] {
+				t.Errorf("%v: changes at %s, want %s", p, got, want[p])
+			}
+		}
+	})
+}
+
 // TestLampFails breaks one lamp of two, for a while.
 func TestLampFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -115,10 +142,12 @@ func TestLampFails(t *testing.T) {
 		if n := strings.Count(log.String(), "\n"); n != 1 {
 			t.Errorf("logged %d lines, want one:\n%s", n, &log)
 		}
+		lamps.Show("call", gpio.On)
+		time.Sleep(10 * ms)
 		call.FailSet(nil)
-		time.Sleep(200 * ms)
-		if err := lamps.Err(); err != nil {
-			t.Errorf("error is %v after it works again", err)
+		time.Sleep(500 * ms) // the other lamp goes on in this time
+		if err := lamps.Err(); err != nil || !call.Active() {
+			t.Errorf("error is %v, on is %v after it works again", err, call.Active())
 		}
 		call.FailSet(func(bool) error { return broken })
 		if err := lamps.Close(); !errors.Is(err, broken) {
