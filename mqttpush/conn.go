@@ -39,7 +39,10 @@ func (c *watchedConn) Read(b []byte) (int, error) {
 		err = fmt.Errorf("closed by the broker: %w", err)
 	}
 	if err != nil {
+		// Not err: paho takes "use of closed network connection" for its own
+		// doing, and would go on as if nothing had happened.
 		c.fail(err)
+		err = c.err
 	}
 	return n, err
 }

@@ -3,7 +3,6 @@ package mqttpush
 import (
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -35,7 +34,7 @@ type server struct {
 }
 
 // brokers are the brokers that every test of the wire runs against.
-var brokers = map[string]func(*testing.T) *server{"embedded": embedded, "mosquitto": mosquitto}
+var brokers = map[string]func(testing.TB) *server{"embedded": embedded, "mosquitto": mosquitto}
 
 func onBrokers(t *testing.T, test func(*testing.T, *server)) {
 	for name, start := range brokers {
@@ -43,7 +42,7 @@ func onBrokers(t *testing.T, test func(*testing.T, *server)) {
 	}
 }
 
-func embedded(t *testing.T) *server {
+func embedded(t testing.TB) *server {
 	t.Helper()
 	s := &server{addr: "127.0.0.1:0"}
 	var b *broker.Broker
@@ -62,9 +61,9 @@ func embedded(t *testing.T) *server {
 }
 
 // mosquitto starts Debian's broker with extra lines of configuration.
-func mosquitto(t *testing.T) *server { return mosquittoWith(t, "") }
+func mosquitto(t testing.TB) *server { return mosquittoWith(t, "") }
 
-func mosquittoWith(t *testing.T, extra string) *server {
+func mosquittoWith(t testing.TB, extra string) *server {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("needs mosquitto")
@@ -100,7 +99,7 @@ func mosquittoWith(t *testing.T, extra string) *server {
 	return s
 }
 
-func freePort(t *testing.T) string {
+func freePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -273,7 +272,6 @@ func (p *proxy) setDead(dead bool) {
 }
 
 func (p *proxy) copy(dst, src net.Conn) {
-	defer dst.Close()
 	buf := make([]byte, 4096)
 	for {
 		n, err := src.Read(buf)
@@ -286,8 +284,8 @@ func (p *proxy) copy(dst, src net.Conn) {
 			}
 		}
 		if err != nil {
-			if dead && err == io.EOF {
-				return
+			if !dead { // a dead network does not tell that the other side is gone
+				dst.Close()
 			}
 			return
 		}

@@ -1,0 +1,243 @@
+package mqttpush
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"intercom/broker"
+	"intercom/call"
+	"intercom/identity"
+)
+
+// service is a service with its authority.
+type service struct {
+	authority identity.Authority
+	verifier  *identity.Verifier
+}
+
+func newService(t *testing.T) service {
+	t.Helper()
+	key, err := identity.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	floor := identity.OpenFloor("", time.Now(), nil)
+	t.Cleanup(func() { floor.Close() })
+	verifier, err := identity.NewVerifier([]ed25519.PublicKey{key.Public()}, floor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return service{identity.Authority{Key: key}, verifier}
+}
+
+// resident is a device that the service admitted.
+type resident struct {
+	key    identity.Key
+	token  string
+	sealer *identity.Sealer
+	call.Sealer
+}
+
+func (h service) admit(t *testing.T, a call.Address) resident {
+	t.Helper()
+	key, err := identity.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := h.authority.Issue(identity.TokenRequest{
+		Service: a.Service, User: a.User, Device: a.Device, Key: key.Public(), Lifetime: time.Hour,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := identity.NewSealer(key, token, identity.Address(a))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resident{key, token, s, NewSealer(s, h.verifier, key, a)}
+}
+
+func TestSealAndOpen(t *testing.T) {
+	h := newService(t)
+	from, to := h.admit(t, door), h.admit(t, phone)
+	for _, m := range []call.Message{
+		{ID: "m1", Call: "c1", Type: call.TypeVerify, Bind: "n1", From: door, To: phone, Body: json.RawMessage(`{"nonce":"n1","offer":"v=0"}`)},
+		{ID: "m2", Call: "c1", Type: call.TypePush, From: door, To: phone.UserAddress()},
+	} {
+		data, err := from.Seal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := to.Open(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(m, got); diff != "" {
+			t.Errorf("%s (-sent +opened):\n%s", m.Type, diff)
+		}
+	}
+	lie := call.Message{ID: "m3", Type: call.TypeRinging, From: phone, To: phone}
+	data, err := from.Seal(lie)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := to.Open(data); err != nil || got.From != door {
+		t.Errorf("a message that claims to be from %s opens as from %s, %v; want from %s", lie.From, got.From, err, door)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	h := newService(t)
+	d, p := h.admit(t, door), h.admit(t, phone)
+	stranger := newService(t).admit(t, door)
+	seal := func(r resident, to call.Address) []byte {
+		data, err := r.Seal(call.Message{ID: "m1", Type: call.TypePush, To: to})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	good := seal(d, phone)
+	tests := []struct{ name, data, want string }{
+		{"for another user", string(seal(d, address("other", "p1", "s1"))), "addressee"},
+		{"for another device", string(seal(d, address("flat", "p2", "s1"))), "addressee"},
+		{"for an earlier process", string(seal(d, address("flat", "p1", "s0"))), "addressee"},
+		{"from a stranger", string(seal(stranger, phone)), "token"},
+		{"changed", string(good[:len(good)-8]) + "AAAAAAAA", "signature"},
+		{"nonsense", "ring!", "malformed"},
+		{"too large", strings.Repeat("x", MaxPayload+1), "oversized"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := p.Open([]byte(tt.data))
+			if got := kindOf(err); got != tt.want {
+				t.Errorf("kind is %q (%v), want %q", got, err, tt.want)
+			}
+		})
+	}
+	if _, err := p.Open(good); err != nil {
+		t.Errorf("the good one: %v", err)
+	}
+}
+
+func kindOf(err error) string {
+	var k interface{ Kind() string }
+	if !errors.As(err, &k) {
+		return ""
+	}
+	return k.Kind()
+}
+
+func TestCheckToken(t *testing.T) {
+	h := newService(t)
+	d := h.admit(t, door)
+	if err := d.CheckToken(d.token); err != nil {
+		t.Errorf("own token: %v", err)
+	}
+	for name, token := range map[string]string{
+		"another device's":                 h.admit(t, phone).token,
+		"for another key":                  h.admit(t, door).token,
+		"another house's":                  newService(t).admit(t, door).token,
+		"none, as the empty string shows:": "",
+	} {
+		if got := kindOf(d.CheckToken(token)); got != "token" {
+			t.Errorf("%s: kind is %q, want token", name, got)
+		}
+	}
+}
+
+// TestAdmission is the whole way in: TLS, the device's proof, and the topics
+// that the embedded broker lets it use.
+func TestAdmission(t *testing.T) {
+	h := newService(t)
+	cert, key := certificate(t)
+	b, err := broker.Start(broker.Config{Listen: "127.0.0.1:0", TLSCert: cert, TLSKey: key, Verifier: h.verifier})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	as := func(r resident, set ...func(*Config)) func(*Config) {
+		return func(c *Config) {
+			c.URL, c.CAFile, c.Sealer = "mqtts://"+b.Addr(), cert, r.sealer
+			for _, s := range set {
+				s(c)
+			}
+		}
+	}
+	d, p := newPeer(t, "", door, as(h.admit(t, door))), newPeer(t, "", phone, as(h.admit(t, phone)))
+	d.waitState(t, true)
+	p.waitState(t, true)
+	if err := d.send(t, phone.UserAddress(), "ring"); err != nil {
+		t.Fatal(err)
+	}
+	p.wants(t, "ring")
+	if err := p.send(t, door, "accept"); err != nil {
+		t.Fatal(err)
+	}
+	d.wants(t, "accept")
+	eventually(t, "presence is confirmed", func() bool { return d.Counters()["sent"] == 2 })
+
+	otherCA, _ := certificate(t)
+	_, port, _ := net.SplitHostPort(b.Addr())
+	tests := []struct {
+		name string
+		set  func(*Config)
+		want string
+	}{
+		{"a stranger", as(newService(t).admit(t, address("door", "d2", "s1"))), "refused this device"},
+		{"nobody", as(resident{}), "refused this device"},
+		{"another's credentials", as(h.admit(t, phone)), "refused this device"},
+		{"a broker with another certificate", as(h.admit(t, door), func(c *Config) { c.CAFile = otherCA }), "unknown authority"},
+		{"a broker with another name", as(h.admit(t, door), func(c *Config) { c.URL = "mqtts://localhost:" + port }), "certificate"},
+		{"a certificate of the future", as(h.admit(t, door), func(c *Config) { c.Now = func() time.Time { return time.Unix(0, 0) } }), "not yet valid"},
+		{"a plain connection", as(h.admit(t, door), func(c *Config) { c.URL, c.CAFile = "mqtt://"+b.Addr(), "" }), "log in at"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			log := &lines{}
+			x := newPeer(t, "", address("door", "d2", "s1"), tt.set, func(c *Config) { c.Log = log.logger() })
+			eventually(t, "it is logged", func() bool { return log.contains(tt.want) })
+			if x.Connected() {
+				t.Error("connected")
+			}
+		})
+	}
+}
+
+// certificate makes a self-signed one for 127.0.0.1.
+func certificate(t *testing.T) (certFile, keyFile string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+	}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encode := func(kind string, b []byte) string {
+		return writeFile(t, string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b})))
+	}
+	return encode("CERTIFICATE", cert), encode("PRIVATE KEY", der)
+}
