@@ -44,7 +44,8 @@ func (k *Kit) newCall(id string, role Role, peer Address, h Handler) *Call {
 		s: state{role: role, id: id, self: k.cfg.Self},
 	}
 	c.queue = newQueue(c.deliver)
-	k.wg.Go(c.queue.run)
+	k.events.Add(1)
+	k.handle(func() { defer k.events.Done(); c.queue.run() })
 	k.calls[id] = c
 	return c
 }
@@ -248,8 +249,7 @@ const levelInterval = 200 * time.Millisecond
 
 // startLevels reports the levels while the call is connected. kit.mu is held.
 func (c *Call) startLevels() {
-	var tick func()
-	tick = func() {
+	tick := func() {
 		c.kit.mu.Lock()
 		defer c.kit.mu.Unlock()
 		if c.levels == nil {
@@ -384,5 +384,9 @@ func (c *Call) ended(d Disconnected) {
 		c.levels = nil
 	}
 	rec := c.recordNow()
-	c.queue.after = func() { c.kit.record(rec) }
+	c.queue.after = func() {
+		c.kit.mu.Lock()
+		defer c.kit.mu.Unlock()
+		c.kit.record(rec)
+	}
 }

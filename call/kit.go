@@ -47,6 +47,7 @@ type Kit struct {
 	cancel  context.CancelFunc
 	ctx     context.Context
 	wg      sync.WaitGroup
+	events  sync.WaitGroup // of wg, the queues of the calls: they may still leave a record
 	pushes  chan string
 	records chan Record
 
@@ -57,6 +58,7 @@ type Kit struct {
 	told     map[string]time.Time // call ids that got our busy reply
 	seen     seen
 	counters map[string]uint64
+	handlers map[uint64]bool // goroutines that run the application's functions
 	closed   bool
 }
 
@@ -81,29 +83,56 @@ func NewKit(cfg Config) (*Kit, error) {
 		cfg: cfg, log: cfg.Log,
 		pushes: make(chan string, 16), records: make(chan Record, 64),
 		calls: map[string]*Call{}, used: map[string]time.Time{}, known: map[string]time.Time{}, told: map[string]time.Time{},
-		counters: map[string]uint64{},
+		counters: map[string]uint64{}, handlers: map[uint64]bool{},
 	}
 	k.ctx, k.cancel = context.WithCancel(context.Background())
-	k.wg.Go(k.notify)
+	k.handle(k.notify)
 	cfg.Transport.Listen(k.receive)
 	return k, nil
 }
 
-// notify calls OnPush and OnRecord.
+// handle runs f, which calls the application's functions, in a goroutine that
+// a Close from one of them does not wait for.
+func (k *Kit) handle(f func()) {
+	k.wg.Go(func() {
+		me := goid()
+		k.mu.Lock()
+		k.handlers[me] = true
+		k.mu.Unlock()
+		f()
+		k.mu.Lock()
+		delete(k.handlers, me)
+		k.mu.Unlock()
+	})
+}
+
+// notify calls OnPush and OnRecord; after Close, OnRecord of the last calls.
 func (k *Kit) notify() {
-	for {
+	for k.ctx.Err() == nil {
 		select {
 		case <-k.ctx.Done():
-			return
 		case p := <-k.pushes:
 			if k.cfg.OnPush != nil {
 				k.cfg.OnPush(p)
 			}
 		case r := <-k.records:
-			if k.cfg.OnRecord != nil {
-				k.cfg.OnRecord(r)
-			}
+			k.onRecord(r)
 		}
+	}
+	k.events.Wait()
+	for {
+		select {
+		case r := <-k.records:
+			k.onRecord(r)
+		default:
+			return
+		}
+	}
+}
+
+func (k *Kit) onRecord(r Record) {
+	if k.cfg.OnRecord != nil {
+		k.cfg.OnRecord(r)
 	}
 }
 
@@ -251,8 +280,10 @@ func (k *Kit) Close() error { return k.shut(ReasonAppDestroy) }
 func (k *Kit) Sleep() error { return k.shut(ReasonSystemSleep) }
 
 func (k *Kit) shut(r Reason) error {
+	me := goid()
 	k.mu.Lock()
 	k.closed = true
+	fromHandler := k.handlers[me]
 	var calls []*Call
 	for _, c := range k.calls {
 		calls = append(calls, c)
@@ -268,35 +299,15 @@ func (k *Kit) shut(r Reason) error {
 	}
 	clear(k.calls)
 	k.mu.Unlock()
-	me := goid()
 	for _, c := range calls {
 		c.queue.wait(me)
 	}
 	k.cfg.Transport.Listen(nil)
 	k.cancel()
-	if k.fromHandler(calls, me) {
-		return nil
+	if !fromHandler {
+		k.wg.Wait()
 	}
-	k.wg.Wait()
-	for { // records of the last calls
-		select {
-		case rec := <-k.records:
-			if k.cfg.OnRecord != nil {
-				k.cfg.OnRecord(rec)
-			}
-		default:
-			return nil
-		}
-	}
-}
-
-func (k *Kit) fromHandler(calls []*Call, me uint64) bool {
-	for _, c := range calls {
-		if c.queue.runs(me) {
-			return true
-		}
-	}
-	return false
+	return nil
 }
 
 // receive takes one sealed message from the transport or a data channel.
@@ -579,6 +590,7 @@ func (k *Kit) sessionEvent(c *Call, nonce string, e SessionEvent) {
 	k.apply(c, evSession{nonce, e})
 }
 
+// record leaves a record for OnRecord. k.mu is held.
 func (k *Kit) record(r Record) {
 	select {
 	case k.records <- r:
