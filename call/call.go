@@ -297,12 +297,6 @@ func (c *Call) stats(s Session) {
 	}
 }
 
-func (c *Call) standing(b *StandingBody) {
-	if c.s.phase == StateTrying {
-		c.appData, c.startMessage = b.AppData, b.StartMessage
-	}
-}
-
 func (c *Call) start(k timerKind, d time.Duration) {
 	c.stop(k)
 	var t *time.Timer

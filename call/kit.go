@@ -350,12 +350,9 @@ func (k *Kit) receive(data []byte) {
 	c := k.calls[msg.Call]
 	switch {
 	case c != nil:
-		if c.role == RoleCaller && (msg.From.User != c.peer.User || msg.From.Service != c.peer.Service) {
+		if c.role == RoleCallee && msg.From != c.peer || msg.From.UserAddress() != c.peer.UserAddress() {
 			k.drop("stranger", nil)
 			return
-		}
-		if msg.Type == TypeStanding && c.role == RoleCallee {
-			c.standing(body.(*StandingBody))
 		}
 		if !k.apply(c, evMessage{msg.From, msg.Bind, msg.Type, body}) {
 			k.counters["ignored"]++
@@ -464,6 +461,8 @@ func (k *Kit) tell(c *Call, n notice) {
 		c.mark(s)
 	}
 	switch n.kind {
+	case noticeVerified:
+		c.appData, c.startMessage = n.standing.AppData, n.standing.StartMessage
 	case noticeConnected:
 		c.began = k.cfg.Now()
 		c.answered = n.device
