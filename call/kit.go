@@ -559,6 +559,7 @@ func (k *Kit) session(c *Call, a actSession) {
 	case opRestart:
 		s.Restart()
 	case opClose:
+		s.Gate(false, false) // what lingers below is the last message, not the voice
 		c.stats(s)
 		delete(c.sessions, a.nonce)
 		if v := c.chosen.Load(); v != nil && *v == s {
