@@ -77,6 +77,9 @@ func (m *machine) liveCheck(i int, from Address, b *VerifyBody) bool {
 		m.standing(m.legs[i])
 		return true
 	}
+	if m.find(b.Nonce) >= 0 {
+		return false // another device's
+	}
 	if i < 0 {
 		if len(m.legs) >= MaxDevices {
 			m.send(leg{addr: from, nonce: b.Nonce}, TypeEnd, pathMQTT, &EndBody{Reason: ReasonReleasedCall, Source: SourceTransport})
@@ -180,7 +183,7 @@ func (m *machine) legEnds(i int, e evMessage, b EndBody) bool {
 		return false // of an earlier live check
 	}
 	if i < 0 {
-		if len(m.legs) >= MaxDevices {
+		if len(m.legs) >= MaxDevices || m.find(e.bind) >= 0 {
 			return false
 		}
 		m.legs = append(m.legs, leg{addr: e.from, nonce: e.bind})
