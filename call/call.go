@@ -46,6 +46,7 @@ func (k *Kit) newCall(id string, role Role, peer Address, h Handler) *Call {
 	c.queue = newQueue(c.deliver)
 	k.events.Add(1)
 	k.handle(func() { defer k.events.Done(); c.queue.run() })
+	k.makeRoom()
 	k.calls[id] = c
 	return c
 }

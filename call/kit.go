@@ -257,10 +257,11 @@ func (k *Kit) busy() bool {
 // replyBusy answers a push by itself and leaves a record of the call.
 func (k *Kit) replyBusy(id string, caller Address) {
 	k.transmit(nil, actSend{to: caller, typ: TypeEnd, body: &EndBody{Reason: ReasonBusy, Source: SourceCallee}, path: pathMQTT}, id)
-	if _, again := k.told[id]; again {
+	_, again := k.told[id]
+	remember(k.told, id, 2*DefaultRingTime)
+	if again {
 		return
 	}
-	remember(k.told, id, 2*DefaultRingTime)
 	d := Disconnected{Reason: ReasonBusy, Source: SourceCallee}
 	k.record(Record{CallID: id, Role: RoleCallee, Peer: caller, Began: time.Now(), Disconnected: d, Q850: q850(false, d.Reason)})
 }
@@ -380,6 +381,7 @@ func (k *Kit) pushed(msg Message, b *PushBody) {
 		return
 	}
 	if _, ok := k.used[cc.callID]; ok {
+		remember(k.used, cc.callID, 2*DefaultRingTime) // for as long as it is repeated
 		k.counters["late"]++
 		return
 	}
@@ -388,6 +390,7 @@ func (k *Kit) pushed(msg Message, b *PushBody) {
 		return
 	}
 	if _, ok := k.known[cc.callID]; ok {
+		remember(k.known, cc.callID, 2*DefaultRingTime)
 		return // the application had it
 	}
 	select {
@@ -452,7 +455,7 @@ func (k *Kit) perform(c *Call, a action) {
 	case actEvent:
 		k.tell(c, a.notice)
 	case actForget:
-		delete(k.calls, c.id)
+		k.forget(c)
 	}
 }
 
@@ -621,11 +624,40 @@ func (s *seen) add(session, id string) bool {
 	return true
 }
 
-const maxRemembered = 1024
+const (
+	maxRemembered = 1024
+	maxCalls      = 64 // with those that are over and still answer late messages
+)
+
+// forget lets go of a call that is over. Its push may still be repeated, and
+// must not ring again.
+func (k *Kit) forget(c *Call) {
+	for kind := range c.timers {
+		c.stop(kind)
+	}
+	delete(k.calls, c.id)
+	if c.role == RoleCallee {
+		remember(k.used, c.id, 2*DefaultRingTime)
+	}
+}
+
+// makeRoom forgets the oldest of the calls that are over, where there are many.
+func (k *Kit) makeRoom() {
+	var oldest *Call
+	for _, c := range k.calls {
+		if c.s.phase == StateDisconnected && (oldest == nil || c.made < oldest.made) {
+			oldest = c
+		}
+	}
+	if oldest != nil && len(k.calls) >= maxCalls {
+		k.forget(oldest)
+	}
+}
 
 // remember notes an id for a while, and forgets what is old.
 func remember(m map[string]time.Time, id string, d time.Duration) {
 	now := time.Now()
+	delete(m, id)
 	for i, t := range m {
 		if now.After(t) || len(m) >= maxRemembered {
 			delete(m, i)
