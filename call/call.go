@@ -111,10 +111,11 @@ func (c *Call) Accept(o AcceptOptions) bool {
 	k := c.kit
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	c.mark("accept")
-	if !k.apply(c, evAccept{o.UseResponderPreparation}) {
+	accept := evAccept{o.UseResponderPreparation}
+	if _, _, ok := step(c.s, accept); !ok { // nothing is held for an Accept that is refused
 		return false
 	}
+	c.mark("accept")
 	for _, other := range k.calls {
 		if other != c && other.s.phase == StateConnected {
 			if k.cfg.AcceptEndsOther {
@@ -124,7 +125,7 @@ func (c *Call) Accept(o AcceptOptions) bool {
 			}
 		}
 	}
-	return true
+	return k.apply(c, accept)
 }
 
 // End ends the call; true once. OnDisconnected follows.
@@ -322,7 +323,7 @@ func (c *Call) stop(k timerKind) {
 func (c *Call) mark(name string) { c.markAt(name, c.kit.cfg.Now()) }
 
 func (c *Call) markAt(name string, at time.Duration) {
-	if len(c.stages) < maxStages {
+	if len(c.stages) < maxStages-1 || len(c.stages) < maxStages && name == noticeDisconnected.stage() {
 		c.stages = append(c.stages, Stage{name, at})
 	}
 }
