@@ -106,6 +106,7 @@ const (
 	timerGrace
 	timerRestart
 	timerPrep
+	timerAsk
 	timerEnd
 	timerOpen
 	timerForget
@@ -117,6 +118,7 @@ const (
 	endInterval     = 500 * time.Millisecond
 	endTries        = 4
 	endWait         = time.Second // the callee's wait for the caller's word
+	askInterval     = 250 * time.Millisecond
 	openInterval    = 500 * time.Millisecond
 	openTries       = 4
 	mediaWait       = 2 * time.Second // connected without a path for this long is a lost path
@@ -399,7 +401,7 @@ func (m *machine) expired(k timerKind) bool {
 		m.send(m.legs[0], TypeAccept, pathBoth, &AcceptBody{ResponderPreparation: m.prep})
 		m.timer(timerAccept, acceptInterval)
 	case timerAcceptLimit:
-		m.finish(EndBody{Reason: ReasonUnavailableNetwork, Source: SourceTransport})
+		m.fail(EndBody{Reason: ReasonUnavailableNetwork, Source: SourceTransport})
 	case timerMedia:
 		if !m.peerLeg().up {
 			m.pathLost()
@@ -411,8 +413,14 @@ func (m *machine) expired(k timerKind) bool {
 		m.timer(timerRestart, restartInterval)
 	case timerPrep:
 		m.finish(EndBody{Reason: ReasonInternalError, Source: SourceCallee})
-	case timerEnd: // the caller's word on the callee's end did not come
-		m.finish(m.wish)
+	case timerAsk:
+		m.send(m.legs[0], TypeEnd, pathBoth, &m.wish)
+		m.timer(timerAsk, askInterval)
+	case timerEnd:
+		if m.role == RoleCaller { // devices that were not chosen
+			return m.repeatEnd()
+		}
+		m.fail(m.wish) // the caller's word did not come
 	case timerOpen:
 		if m.openTries++; m.openTries >= openTries {
 			m.openTries = 0
@@ -507,8 +515,9 @@ func (m *machine) end(wish EndBody) bool {
 		return true
 	}
 	m.ending, m.wish = true, wish
-	m.stop(timerVerify, timerLease, timerRing, timerAccept, timerAcceptLimit, timerOpen)
+	m.do(actStopAll{})
 	m.send(m.legs[0], TypeEnd, pathBoth, &wish)
+	m.timer(timerAsk, askInterval)
 	m.timer(timerEnd, endWait)
 	return true
 }
@@ -583,6 +592,14 @@ func (m *machine) dismiss(i int, why EndBody) {
 	}
 }
 
+// fail ends the call without the caller's word, and tells the caller until it
+// answers.
+func (m *machine) fail(end EndBody) {
+	m.legs[0].end = end
+	m.send(m.legs[0], TypeEnd, pathBoth, &end)
+	m.finish(end)
+}
+
 // finish ends the call here, tells whoever does not know, and the application.
 func (m *machine) finish(end EndBody) {
 	others := end
@@ -593,7 +610,7 @@ func (m *machine) finish(end EndBody) {
 		others = EndBody{Reason: ReasonMultiDeviceDecline, Source: SourceTransport}
 	}
 	m.phase = StateDisconnected
-	m.final = end
+	m.final, m.tries = end, 0
 	m.do(actStopAll{})
 	for i := range m.legs {
 		l := &m.legs[i]
@@ -601,8 +618,8 @@ func (m *machine) finish(end EndBody) {
 			continue
 		}
 		if m.role == RoleCallee {
-			// only the caller speaks for the call; the callee has asked before
-			l.over, l.ack = true, true
+			// only the caller speaks for the call; but see fail
+			l.over, l.ack = true, l.end.Reason == ReasonUnknown
 			m.do(actSession{l.nonce, opClose, ""})
 			continue
 		}
@@ -623,6 +640,20 @@ func (m *machine) unheard() bool {
 	return slices.ContainsFunc(m.legs, func(l leg) bool { return !l.ack && l.end.Reason != ReasonUnknown })
 }
 
+// repeatEnd tells those again that have yet to confirm.
+func (m *machine) repeatEnd() bool {
+	if m.tries++; m.tries > endTries || !m.unheard() {
+		return false
+	}
+	for _, l := range m.legs {
+		if !l.ack && l.end.Reason != ReasonUnknown {
+			m.send(l, TypeEnd, pathMQTT, &l.end)
+		}
+	}
+	m.timer(timerEnd, endInterval<<min(m.tries, 3))
+	return true
+}
+
 // afterEnd is all that an ended call does: it answers, and repeats its end
 // until it was heard or enough has been tried.
 func (m *machine) afterEnd(e any) bool {
@@ -633,16 +664,7 @@ func (m *machine) afterEnd(e any) bool {
 			m.do(actForget{})
 			return true
 		case timerEnd:
-			if m.tries++; m.tries > endTries || !m.unheard() {
-				return false
-			}
-			for _, l := range m.legs {
-				if !l.ack && l.end.Reason != ReasonUnknown {
-					m.send(l, TypeEnd, pathMQTT, &l.end)
-				}
-			}
-			m.timer(timerEnd, endInterval<<min(m.tries, 3))
-			return true
+			return m.repeatEnd()
 		}
 	case evMessage:
 		l := leg{addr: e.from, nonce: e.bind, end: m.final}

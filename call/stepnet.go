@@ -71,7 +71,11 @@ func (m *machine) liveCheck(i int, from Address, b *VerifyBody) bool {
 		return true
 	}
 	if i >= 0 && m.legs[i].nonce == b.Nonce {
-		if m.legs[i].answer == "" || m.legs[i].over {
+		if m.legs[i].over { // it did not hear that it is out
+			m.send(m.legs[i], TypeEnd, pathMQTT, &m.legs[i].end)
+			return true
+		}
+		if m.legs[i].answer == "" {
 			return false // the answer is being made
 		}
 		m.standing(m.legs[i])
@@ -131,6 +135,7 @@ func (m *machine) accepted(i int, preparation bool) bool {
 	for j := range m.legs {
 		if j != i && !m.legs[j].over {
 			m.dismiss(j, *m.answered())
+			m.timer(timerEnd, endInterval)
 		}
 	}
 	m.connected(l)
@@ -457,10 +462,13 @@ func (m *machine) session(e evSession) bool {
 			}
 			return true
 		}
-		if m.role == RoleCallee && !m.ending {
-			m.send(*l, TypeEnd, pathBoth, &end)
+		switch {
+		case m.ending: // the caller's word is awaited
+		case m.role == RoleCallee:
+			m.fail(end)
+		default:
+			m.finish(end)
 		}
-		m.finish(end)
 	default:
 		return false
 	}
