@@ -52,8 +52,11 @@ func (m *machine) fromCallee(e evMessage) bool {
 		return m.accepted(i, b != nil && b.ResponderPreparation)
 	}
 	if m.phase != StateConnected || l.nonce != m.chosen {
-		if e.typ == TypeCandidate {
+		switch e.typ {
+		case TypeCandidate:
 			return m.candidate(l.nonce, e.body)
+		case TypeOffer:
+			return m.restartOffer(l.nonce, e.body)
 		}
 		return false
 	}
@@ -355,10 +358,7 @@ func (m *machine) inCall(e evMessage) bool {
 		case TypeCandidate:
 			return m.candidate(l.nonce, b)
 		case TypeOffer:
-			if m.role != RoleCaller {
-				return false
-			}
-			m.do(actSession{l.nonce, opAcceptOffer, b.SDP})
+			return m.restartOffer(l.nonce, b)
 		case TypeAnswer:
 			return m.restartAnswer(b)
 		}
@@ -389,6 +389,15 @@ func (m *machine) candidate(nonce string, body any) bool {
 		m.do(actSession{nonce, opCandidate, b.SDP})
 	}
 	return ok
+}
+
+func (m *machine) restartOffer(nonce string, body any) bool {
+	b, ok := body.(*SDPBody)
+	if !ok || m.role != RoleCaller {
+		return false
+	}
+	m.do(actSession{nonce, opAcceptOffer, b.SDP})
+	return true
 }
 
 func (m *machine) restartAnswer(body any) bool {
@@ -446,7 +455,7 @@ func (m *machine) session(e evSession) bool {
 			m.restart()
 		}
 	case SessionNetworkChanged:
-		if l.nonce == m.chosen {
+		if l.nonce == m.chosen && m.phase != StateTrying { // the live check has its own offer
 			m.restart()
 		}
 	case SessionAuthFailed, SessionFailed:
