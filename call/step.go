@@ -44,27 +44,28 @@ type state struct {
 	accepting  bool // Accept was called
 	offersPrep bool // the caller offered responder preparation
 	// both
-	chosen    string // nonce of the leg that the voice goes to
-	ending    bool   // callee: End was asked for; the caller's word on it is awaited
-	wish      EndBody
-	prep      bool // in responder preparation
-	activated bool
-	muted     bool
-	silenced  bool
-	held      bool
-	peerMuted bool
-	peerHeld  bool
-	lost      bool
-	muteSeq   int64 // own, sent
-	holdSeq   int64
-	openSeq   int64
-	openTries int
-	peerMute  int64 // the peer's, seen
-	peerHold  int64
-	peerOpen  int64
-	opened    *OpenResultBody // answer to peerOpen, once given
-	tries     int             // repetitions of end after the end
-	final     EndBody
+	chosen     string // nonce of the leg that the voice goes to
+	ending     bool   // callee: End was asked for; the caller's word on it is awaited
+	wish       EndBody
+	prep       bool // in responder preparation
+	activated  bool
+	muted      bool
+	silenced   bool
+	held       bool
+	holdReason string
+	peerMuted  bool
+	peerHeld   bool
+	lost       bool
+	muteSeq    int64 // own, sent
+	holdSeq    int64
+	openSeq    int64
+	openTries  int
+	peerMute   int64 // the peer's, seen
+	peerHold   int64
+	peerOpen   int64
+	opened     *OpenResultBody // answer to peerOpen, once given
+	tries      int             // repetitions of end after the end
+	final      EndBody
 }
 
 // options are the parameters that the machine acts on.
@@ -539,7 +540,7 @@ func (m *machine) hold(on bool, reason string) bool {
 	if m.phase != StateConnected || m.held == on || m.ending {
 		return false
 	}
-	m.held = on
+	m.held, m.holdReason = on, reason
 	m.holdSeq++
 	m.send(m.peerLeg(), TypeHold, pathAny, &HoldBody{Seq: m.holdSeq, On: on, Reason: reason})
 	return true

@@ -272,11 +272,13 @@ func (m *machine) fromCaller(e evMessage) bool {
 			return false
 		}
 		b, _ := e.body.(*ConnectedBody)
-		m.phase = StateConnected
-		m.prep = b != nil && b.Preparation
-		m.stop(timerAccept, timerAcceptLimit)
-		m.connected(*l)
+		m.prep = m.prep && b != nil && b.Preparation
+		m.chosenByCaller(*l)
 		return true
+	case TypeMute, TypeHold, TypeMuteRequest, TypeOpen:
+		if m.phase == StateVerified && m.accepting && !m.ending { // it overtook connected
+			m.chosenByCaller(*l)
+		}
 	case TypeEnd, TypeEnded:
 		b, ok := e.body.(*EndBody)
 		if !ok || e.typ == TypeEnded && !m.ending {
@@ -302,6 +304,12 @@ func (m *machine) fromCaller(e evMessage) bool {
 		return false
 	}
 	return m.inCall(e)
+}
+
+func (m *machine) chosenByCaller(l leg) {
+	m.phase = StateConnected
+	m.stop(timerAccept, timerAcceptLimit)
+	m.connected(l)
 }
 
 // lease: the caller was heard; the ring may go on for another 5 s.
@@ -446,6 +454,7 @@ func (m *machine) session(e evSession) bool {
 				m.lost = false
 				m.tell(notice{kind: noticeNetworkBack})
 			}
+			m.sayAgain(*l)
 		}
 	case SessionLost:
 		l.up = false
@@ -482,6 +491,23 @@ func (m *machine) session(e evSession) bool {
 		return false
 	}
 	return true
+}
+
+// sayAgain repeats, over a path that has come up, what may have been lost
+// before; the peer ignores what it knows.
+func (m *machine) sayAgain(l leg) {
+	if m.phase != StateConnected || m.ending {
+		return
+	}
+	if m.muteSeq > 0 {
+		m.send(l, TypeMute, pathAny, &MuteBody{Seq: m.muteSeq, On: m.muted})
+	}
+	if m.holdSeq > 0 {
+		m.send(l, TypeHold, pathAny, &HoldBody{Seq: m.holdSeq, On: m.held, Reason: m.holdReason})
+	}
+	if m.role == RoleCallee && m.offersPrep && !m.prep {
+		m.send(l, TypePrepared, pathAny, nil)
+	}
 }
 
 func (m *machine) sendVerify() {
