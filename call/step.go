@@ -380,7 +380,7 @@ func (m *machine) expired(k timerKind) bool {
 		m.timer(timerPush, pushInterval)
 	case timerLate:
 		m.late = true
-		if !m.allBusy() && !m.acked {
+		if !m.allOut() && !m.acked {
 			m.told = true
 			m.tell(notice{kind: noticeUnreachable})
 		}
@@ -444,19 +444,18 @@ func (m *machine) unreached() {
 	m.finish(EndBody{Reason: r, Source: SourceTransport})
 }
 
-// allBusy ends the call as busy if every device that replied is busy.
-func (m *machine) allBusy() bool {
-	busy := false
-	for _, l := range m.legs {
-		if !l.over {
-			return false
-		}
-		busy = busy || l.busy
+// allOut ends the call if every device that replied is out: as busy, or for
+// the last one's reason. It gives the devices 2 s to reply.
+func (m *machine) allOut() bool {
+	if !m.late || len(m.legs) == 0 || slices.ContainsFunc(m.legs, func(l leg) bool { return !l.over }) {
+		return false
 	}
-	if busy {
-		m.finish(EndBody{Reason: ReasonBusy, Source: SourceCallee})
+	end := m.legs[len(m.legs)-1].end
+	if slices.ContainsFunc(m.legs, func(l leg) bool { return l.busy }) {
+		end = EndBody{Reason: ReasonBusy, Source: SourceCallee}
 	}
-	return busy
+	m.finish(end)
+	return true
 }
 
 // pushed takes the transport's word on the push.

@@ -116,7 +116,7 @@ func (m *machine) acknowledge(l leg) {
 		return
 	}
 	m.acked, m.told = true, false
-	m.stop(timerReach, timerLate)
+	m.stop(timerReach)
 	m.tell(notice{kind: noticeAcknowledged, device: l.addr})
 }
 
@@ -205,9 +205,7 @@ func (m *machine) legEnds(i int, e evMessage, b EndBody) bool {
 	switch {
 	case end.Reason == ReasonBusy:
 		m.legs[i].busy = true
-		if m.late {
-			m.allBusy()
-		}
+		m.allOut()
 	case end.Reason == ReasonDecline && !m.opt.declineDevice:
 		m.finish(end)
 	case !slices.ContainsFunc(m.legs, func(l leg) bool { return !l.over }):
@@ -475,9 +473,7 @@ func (m *machine) session(e evSession) bool {
 		if m.role == RoleCaller && m.phase != StateConnected {
 			// one bad device must not end the call for the others
 			m.dismiss(i, end)
-			if !slices.ContainsFunc(m.legs, func(l leg) bool { return !l.over }) {
-				m.finish(end)
-			}
+			m.allOut()
 			return true
 		}
 		switch {
