@@ -163,18 +163,24 @@ func (c *Config) checkDoor() {
 		c.warn("door", "no relay is named; the door can not be opened")
 	}
 	between(c, "door.open_time", d.OpenTime, 100*time.Millisecond, time.Minute)
-	c.atMost("door.open_users", len(d.OpenUsers))
+	c.users("door.open_users", d.OpenUsers)
+	c.users("door.listen_users", d.ListenUsers)
+	if c.doc.Has("door.open_users") && len(d.OpenUsers) == 0 {
+		c.warn("door.open_users", "is empty; nobody can open the door")
+	}
+}
+
+// users checks a list of user ids.
+func (c *Config) users(list string, ids []string) {
+	c.atMost(list, len(ids))
 	seen := make(map[string]bool)
-	for i, u := range d.OpenUsers {
-		key := fmt.Sprintf("door.open_users[%d]", i)
+	for i, u := range ids {
+		key := fmt.Sprintf("%s[%d]", list, i)
 		c.id(key, u)
 		if seen[u] {
 			c.bad(key, "%q is in the list twice; remove one", u)
 		}
 		seen[u] = true
-	}
-	if c.doc.Has("door.open_users") && len(d.OpenUsers) == 0 {
-		c.warn("door.open_users", "is empty; nobody can open the door")
 	}
 }
 

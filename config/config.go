@@ -117,6 +117,8 @@ type DoorLock struct {
 	Relay     string        `toml:"relay"`      // line name in the profile; default none: the door can not be opened
 	OpenTime  time.Duration `toml:"open_time"`  // 100 ms to 1 min; default 3 s
 	OpenUsers []string      `toml:"open_users"` // who may open; default the callees of the buttons
+	// ListenUsers may call this door, which answers by itself; default the callees of the buttons.
+	ListenUsers []string `toml:"listen_users"`
 }
 
 // Call is how calls behave.

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"intercom/internal/stricttoml"
 )
@@ -77,13 +78,18 @@ func (c *Config) Errorf(key, format string, args ...any) error {
 // resolve fills in what follows from other keys, once all is known to be good.
 func (c *Config) resolve(dir string) {
 	c.Broker.URL = withPort(c.Broker.URL)
-	if c.Station.Kind == Door && !c.doc.Has("door.open_users") {
-		seen := make(map[string]bool)
+	if c.Station.Kind == Door {
+		var callees []string
 		for _, b := range c.Buttons {
-			if b.Callee != "" && !seen[b.Callee] {
-				seen[b.Callee] = true
-				c.Door.OpenUsers = append(c.Door.OpenUsers, b.Callee)
+			if b.Callee != "" && !slices.Contains(callees, b.Callee) {
+				callees = append(callees, b.Callee)
 			}
+		}
+		if !c.doc.Has("door.open_users") {
+			c.Door.OpenUsers = callees
+		}
+		if !c.doc.Has("door.listen_users") {
+			c.Door.ListenUsers = callees
 		}
 	}
 	at := func(base string, paths ...*string) {

@@ -266,6 +266,21 @@ func TestCallTheDoor(t *testing.T) {
 	flat.waitState(ended)
 }
 
+// TestStrangerCallsTheDoor: a user who is not listed hears nothing of the door.
+func TestStrangerCallsTheDoor(t *testing.T) {
+	h := newHouse(t)
+	door, stranger := h.door(), h.indoor("loft", "flat-9")
+	stranger.tap("call-door")
+	rec := stranger.wait("to be declined", func(st Status) bool { return len(st.Last) == 1 }).Last[0]
+	if got := rec.Disconnected; got.Reason != call.ReasonDecline || !got.ByRemote {
+		t.Errorf("ended as %+v, want declined by the door", got)
+	}
+	if _, talked := rec.At("connected"); talked {
+		t.Error("the door was heard")
+	}
+	door.waitState(idle)
+}
+
 // TestRingerMute: it rings by the lamp, and says so to the door.
 func TestRingerMute(t *testing.T) {
 	h := newHouse(t)

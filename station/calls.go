@@ -127,6 +127,11 @@ func (s *station) verified(t *talk) {
 		t.phase = ringing
 		return
 	}
+	if user := t.c.Peer().User; !slices.Contains(s.cfg.Door.ListenUsers, user) {
+		s.log.Warn("call to the door declined: user is not in door.listen_users", "call", t.c.ID(), "peer", t.c.Peer())
+		t.c.End()
+		return
+	}
 	s.rest.Stop()
 	s.after = idle
 	s.rings(t)
