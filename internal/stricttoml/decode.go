@@ -16,7 +16,8 @@ import (
 // Bounds of a document. Nothing that a person writes comes near.
 const (
 	MaxSize     = 256 << 10 // bytes
-	maxLine     = 4 << 10   // bytes; bounds the parts of a dotted key
+	maxLine     = 4 << 10   // bytes
+	maxDots     = 256       // in one line; bounds the parts of a dotted key, whose cost grows with their square
 	maxBrackets = 4096      // opening ones, of all kinds; bounds the depth of recursion
 )
 
@@ -81,7 +82,11 @@ func (d *Doc) Problem(key, format string, args ...any) {
 		return
 	}
 	d.bad[key] = true
-	d.add(Problem{Position: d.Pos(key), Key: key, What: fmt.Sprintf(format, args...)})
+	if len(d.problems) == MaxProblems {
+		d.more++ // and no time is spent on it
+		return
+	}
+	d.problems = append(d.problems, Problem{Position: d.Pos(key), Key: key, What: fmt.Sprintf(format, args...)})
 }
 
 // Bad reports whether a key has a problem already.
@@ -102,14 +107,6 @@ func (d *Doc) Err() error {
 	return p
 }
 
-func (d *Doc) add(p Problem) {
-	if len(d.problems) == MaxProblems {
-		d.more++
-		return
-	}
-	d.problems = append(d.problems, p)
-}
-
 // bounded checks what must hold before the library may see the document.
 func (d *Doc) bounded() bool {
 	whole := Problem{Position: Position{File: d.name}}
@@ -120,7 +117,7 @@ func (d *Doc) bounded() bool {
 		whole.What = "the file is not UTF-8 text; save it as UTF-8"
 	}
 	if whole.What != "" {
-		d.add(whole)
+		d.problems = append(d.problems, whole)
 		return false
 	}
 	d.text = strings.TrimPrefix(d.text, "\ufeff")
@@ -130,11 +127,13 @@ func (d *Doc) bounded() bool {
 		what := ""
 		if len(l) > maxLine {
 			what = fmt.Sprintf("the line has %d bytes, over the limit of %d; break it up", len(l), maxLine)
+		} else if n := strings.Count(l, "."); n > maxDots {
+			what = fmt.Sprintf("the line has %d dots, over the limit of %d; break it up", n, maxDots)
 		} else if brackets > maxBrackets {
 			what = fmt.Sprintf("over %d lists and tables; is it the right file?", maxBrackets)
 		}
 		if what != "" {
-			d.add(Problem{Position: Position{d.name, line, 1}, What: what})
+			d.problems = append(d.problems, Problem{Position: Position{d.name, line, 1}, What: what})
 			return false
 		}
 		line++
@@ -153,7 +152,7 @@ func (d *Doc) syntax(err error) {
 		}
 	}
 	p.What = "not TOML: " + p.What + "; correct the line, strings stand in quotes"
-	d.add(p)
+	d.problems = append(d.problems, p)
 }
 
 // at turns a byte offset into a place.

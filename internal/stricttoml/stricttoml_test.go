@@ -80,6 +80,7 @@ func TestProblems(t *testing.T) {
 		{"not text", "text = '\xff'", "f: the file is not UTF-8 text; save it as UTF-8"},
 		{"too large", "#" + strings.Repeat("\n", MaxSize), "f: the file has 262145 bytes, over the limit of 262144; is it the right file?"},
 		{"long line", "\n#" + strings.Repeat("x", maxLine), "f:2:1: the line has 4097 bytes, over the limit of 4096; break it up"},
+		{"long key", "a" + strings.Repeat(".a", maxDots+1), "f:1:1: the line has 257 dots, over the limit of 256; break it up"},
 		{"brackets", "words = [\n" + strings.Repeat("[\n", maxBrackets), "f:4097:1: over 4096 lists and tables; is it the right file?"},
 	}
 	for _, test := range tests {
