@@ -15,6 +15,7 @@
 //	[[input]]    name; chip (label) and line (name) or offset; active_low; bias; filter
 //	[[output]]   name, kind = "lamp" | "relay" | "amplifier"; chip, line or offset,
 //	             active_low; hard_limit (relay only, and required there)
+//	             (names are unique among all lines)
 //	[sound]      card (ALSA id), rate (Hz), channels, period (samples per channel),
 //	             amplifier (an output), amplifier_delay; [[sound.mixer]] control, value
 //

@@ -59,7 +59,7 @@ func (c checker) check() {
 	}
 	for i := range c.Inputs {
 		in, key := &c.Inputs[i], fmt.Sprintf("input[%d]", i)
-		c.line(key, "input", in.Name, &in.Place, seen)
+		c.line(key, in.Name, &in.Place, seen)
 		if in.Bias != "" && !slices.Contains([]Bias{BiasNone, PullUp, PullDown}, in.Bias) {
 			c.doc.Problem(key+".bias", "%q is unknown; use pull-up, pull-down or off", in.Bias)
 		}
@@ -70,7 +70,7 @@ func (c checker) check() {
 	}
 	for i := range c.Outputs {
 		out, key := &c.Outputs[i], fmt.Sprintf("output[%d]", i)
-		c.line(key, "output", out.Name, &out.Place, seen)
+		c.line(key, out.Name, &out.Place, seen)
 		switch {
 		case !slices.Contains([]OutputKind{Lamp, Relay, Amplifier}, out.Kind):
 			c.doc.Problem(key+".kind", "%q is unknown; use lamp, relay or amplifier", out.Kind)
@@ -87,11 +87,11 @@ func (c checker) check() {
 
 // line checks what inputs and outputs have in common. seen holds the names and
 // the places that are taken, and by which key.
-func (c checker) line(key, list, name string, l *Place, seen map[string]string) {
+func (c checker) line(key, name string, l *Place, seen map[string]string) {
 	if !namePattern.MatchString(name) {
 		c.doc.Problem(key+".name", "%q is not a name; use 1 to 64 of a-z A-Z 0-9 . _ -", name)
 	}
-	c.once(seen, list+" "+name, key+".name")
+	c.once(seen, "name "+name, key+".name")
 	named, numbered := c.doc.Has(key+".line"), c.doc.Has(key+".offset")
 	if c.Simulated {
 		if named || numbered || c.doc.Has(key+".chip") {
