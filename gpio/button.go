@@ -119,6 +119,7 @@ func NewButton(name string, in Input, opts ButtonOptions, out chan<- ButtonEvent
 	if opts.Stuck <= opts.Long {
 		return nil, fmt.Errorf("gpio: button %s: stuck time %v is not longer than that of a long press, %v", name, opts.Stuck, opts.Long)
 	}
+	forget(in.Edges())
 	active, err := in.Read()
 	if err != nil {
 		return nil, fmt.Errorf("gpio: button %s: read level: %w", name, err)
@@ -129,6 +130,21 @@ func NewButton(name string, in Input, opts ButtonOptions, out chan<- ButtonEvent
 	}
 	go b.run(active, opts)
 	return b, nil
+}
+
+// forget takes the edges that came before anybody watched: the level read after
+// them has them all in it.
+func forget(edges <-chan Edge) {
+	for {
+		select {
+		case _, ok := <-edges:
+			if ok {
+				continue
+			}
+		default:
+		}
+		return
+	}
 }
 
 // Health returns the counters now.
