@@ -191,6 +191,9 @@ func TestEndings(t *testing.T) {
 				if tc.q850 != 0 && (len(door.records) != 1 || door.records[0].Q850 != tc.q850) {
 					t.Errorf("records %+v, want Q.850 cause %d", door.records, tc.q850)
 				}
+				if tc.name == "end after accept, before connected" && home.records[0].Q850 != 16 {
+					t.Errorf("callee's records %+v, want the caller's cause", home.records)
+				}
 				if tc.name == "user error" && (home.ends[0].UserCode != "E7" || home.ends[0].Phrase != "smoke") {
 					t.Errorf("code and phrase lost: %+v", home.ends[0])
 				}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -165,10 +166,10 @@ func (k *Kit) MakeCall(p MakeCallParam, h Handler) (*Call, error) {
 	c.s.opt = options{
 		ringTime: orDefault(p.RingTime, DefaultRingTime), reachTime: orDefault(p.UnreachableLimit, DefaultReachTime),
 		talkLimit: p.TalkLimit, declineDevice: p.DeclineOnlyDevice, preparation: p.UseResponderPreparation,
-		appData: p.AppData, startMessage: p.StartMessage,
+		appData: slices.Clone(p.AppData), startMessage: p.StartMessage,
 	}
 	c.s.activated = !p.AudioActivationByUser
-	c.appData, c.startMessage = p.AppData, p.StartMessage
+	c.appData, c.startMessage = c.s.opt.appData, p.StartMessage
 	c.mark("make")
 	k.apply(c, evMake{})
 	return c, nil
@@ -204,6 +205,7 @@ func (k *Kit) VerifyCall(p VerifyCallParam, h Handler) (*Call, error) {
 	}
 	if k.busy() {
 		k.replyBusy(id, p.CCParam.caller)
+		delete(k.known, id) // it may ring when this device is free
 		return nil, startError(StartAlreadyExist, "this device is in a call")
 	}
 	remember(k.used, id, 2*DefaultRingTime)

@@ -21,8 +21,9 @@ type Message struct {
 // MessageType names what a message says.
 type MessageType string
 
-// The messages. The caller's: push, standing, connected, lease. The callee's:
-// verify, ringing, accept, prepared. Both: the rest.
+// The messages. The caller's: push, standing, connected, lease, answer,
+// restart. The callee's: verify, ringing, accept, prepared, offer. Both: the
+// rest.
 const (
 	TypePush        MessageType = "push"        // a call is on its way; repeated each second: the ring's lease
 	TypeVerify      MessageType = "verify"      // does this call still stand? with the callee's offer

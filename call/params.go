@@ -176,7 +176,7 @@ func millis(n int64) time.Duration { return time.Duration(n) * time.Millisecond 
 // q850 is the cause that the call event record gives (ITU-T Q.850).
 func q850(talked bool, r Reason) int {
 	switch {
-	case talked:
+	case talked, r == ReasonNormal, r == ReasonUserError: // also where an end crossed connected
 		return 16
 	case r == ReasonBusy:
 		return 17

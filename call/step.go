@@ -73,7 +73,6 @@ type options struct {
 	ringTime, reachTime, talkLimit time.Duration
 	declineDevice                  bool
 	preparation                    bool
-	activationByUser               bool
 	appData                        []byte
 	startMessage                   string
 }
@@ -188,7 +187,6 @@ type (
 	}
 	actChoose struct{ nonce string }
 	actEvent  struct{ notice }
-	actCount  struct{ what string } // something was ignored
 	actForget struct{}
 )
 

@@ -266,12 +266,11 @@ type fakeSession struct {
 	cfg SessionConfig
 	id  string
 
-	evMu                  sync.Mutex // held while an event is given
-	mu                    sync.Mutex
-	peer                  *fakeSession
-	up, closed            bool
-	send, receive         bool
-	sentFrames, gotFrames int
+	evMu          sync.Mutex // held while an event is given
+	mu            sync.Mutex
+	peer          *fakeSession
+	up, closed    bool
+	send, receive bool
 }
 
 func (s *fakeSession) event(e SessionEvent) {
