@@ -132,6 +132,10 @@ func TestParseErrors(t *testing.T) {
 	if got := fmt.Sprint(err); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
+	_, err = Parse("p.toml", []byte("title = 's'\nsimulated = true\n"+strings.Repeat("[[input]]\nname = 'a'\n", maxLines+1)))
+	if got, want := fmt.Sprint(err), "p.toml:3:3: input: over 64 inputs or outputs; remove some"; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
 	if _, err := Parse("a b.toml", []byte("title = 's'\nsimulated = true\n")); err == nil {
 		t.Error("a file name that no configuration could name was taken")
 	}

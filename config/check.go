@@ -117,7 +117,6 @@ func (c *Config) checkButtons() {
 			c.bad(key("callee"), "only a button with the action call has one, and this one's is %q; remove it", b.Action)
 		}
 		used[b.Action], used[b.LongPress] = true, true
-		used[ActionCall] = used[ActionCall] || calls
 	}
 	switch c.Station.Kind {
 	case Door:

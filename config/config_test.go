@@ -177,6 +177,7 @@ func TestErrors(t *testing.T) {
 		{"stun", "[network]\nstun=['stun:a.example:3478','stun:b.example','stun://c.example', 'd:1']", `13:46: network.stun[2]: "stun://c.example" is not an address; write it as in stun:host.example:3478` + "\n" + `f:13:66: network.stun[3]: "d:1" is not an address; write it as in stun:host.example:3478`},
 		{"turn", "[[network.turn]]\nurl='turn:a.example?transport=sctp'\nusername='u'", `12:3: network.turn[0].password_file: is missing; name a file that holds the password: none stands in this file` + "\n" + `f:13:1: network.turn[0].url: "?transport=sctp" is unknown; only ?transport=udp or ?transport=tcp may follow`},
 		{"interface", "[network]\ninterfaces=['eth/0']", `13:13: network.interfaces[0]: "eth/0" is not the name of an interface; write it as ` + "`ip link`" + ` shows it`},
+		{"too many", "[network]\ninterfaces=[" + strings.Repeat("'a',", 65) + "]", `13:1: network.interfaces: has 65 entries, over the limit of 64; remove some`},
 		{"log", "[log]\nlevel='warning'", `13:1: log.level: "warning" is not one of the values; use ["debug" "info" "warn" "error"]`},
 		{"socket", "[status]\nsocket='/" + strings.Repeat("x", 107) + "'", `13:1: status.socket: its path has 108 bytes, over the limit of 107 of unix sockets; name a shorter one, as in /run/intercom/front.sock`},
 		{"password", "[network]\npassword='x'", `13:1: network.password: there is no such key; remove it, or use one of: interfaces, stun, turn`},

@@ -72,6 +72,7 @@ func TestProblems(t *testing.T) {
 		{"list for table", "[[table]]\nchip = 'a'", "f:1:3: table: a list is not a table; write its keys below a line [...] with its name in brackets"},
 		{"in the second", "[[item]]\nname = 'a'\n[[item]]\nname = 'b'\n[[item.sub]]\n[[item.sub]]\nfoo = 1", "f:7:1: item[1].sub[1].foo: there is no such key; remove it, or use one of: chip"},
 		{"inline", "table = { chip = 'a', chop = 'é' }\n", "f:1:23: table.chop: there is no such key; did you mean chip?"},
+		{"escapes", `table = { chip = "\"}", chop = 1 }`, "f:1:25: table.chop: there is no such key; did you mean chip?"},
 		{"columns are characters", "table = { chip = 'éé', chop = '' }\n", "f:1:24: table.chop: there is no such key; did you mean chip?"},
 		{"long strings", "text = \"\"\"\ncount = [\n\\\"\"\"\"\"\nyes = 1", "f:4:1: yes: 1 is not true or false; write true or false, without quotes"},
 		{"order", "yes = 1\ntext = 1", "f:1:1: yes: 1 is not true or false; write true or false, without quotes\n" + `f:2:1: text: 1 is not a text; write it in quotes: "..."`},
