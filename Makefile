@@ -24,7 +24,7 @@ build: ## bin/intercom for this machine
 	@scripts/need $(DEBS)
 	CGO_ENABLED=1 go build -trimpath -tags $(TAGS) -o bin/intercom ./cmd/intercom
 
-run: build ## a house with simulated boards: open the address that it prints
+run: build ## a house with simulated boards; keys press the buttons
 	bin/intercom demo
 
 # Twice: with the race detector, then without it, for what it makes meaningless (allocation counts, times).

@@ -158,6 +158,7 @@ func (t *Transport) dial(ctx context.Context) (*watchedConn, error) {
 	if err != nil {
 		return nil, err // names the address
 	}
+	conn = quickAck(conn)
 	if t.tls != nil {
 		secured := tls.Client(conn, t.tls)
 		if err := secured.HandshakeContext(ctx); err != nil {
