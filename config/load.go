@@ -89,7 +89,7 @@ func (c *Config) resolve(dir string) {
 			c.Door.OpenUsers = callees
 		}
 		if !c.doc.Has("door.listen_users") {
-			c.Door.ListenUsers = callees
+			c.Door.ListenUsers = slices.Clone(callees)
 		}
 	}
 	at := func(base string, paths ...*string) {
