@@ -99,7 +99,8 @@ func (c *client) wants(t *testing.T, want string) {
 	}
 }
 
-// publish reports whether the broker confirmed the message.
+// publish reports whether the broker confirmed the message. It does so before
+// it looks for subscribers.
 func (c *client) publish(t *testing.T, topic string, retained bool, payload string) bool {
 	t.Helper()
 	token := c.Publish(topic, 1, retained, payload)
@@ -143,9 +144,11 @@ const signal, presence = "intercom/v1/home/flat/p1/s1/signal", "intercom/v1/home
 func TestRetained(t *testing.T) {
 	b := start(t, Config{})
 	c := mustDial(t, b, "c")
+	c.subscribe(t, presence)
 	if !c.publish(t, presence, true, "here") {
 		t.Fatal("a retained presence is refused")
 	}
+	c.wants(t, presence+" here") // it is passed on now, so not again below
 	for i, topic := range []string{"intercom/v1/home/flat/push", signal, "intercom/v1/home/flat/p1/s1/cmd", "anything"} {
 		bad := mustDial(t, b, fmt.Sprint("bad", i))
 		if bad.publish(t, topic, true, "stays") {
@@ -221,7 +224,9 @@ func TestNoStoredPush(t *testing.T) {
 	c.subscribe(t, signal)
 	c.Disconnect(100)
 	other := mustDial(t, b, "other")
+	other.subscribe(t, signal)
 	other.publish(t, signal, false, "an old ring")
+	other.wants(t, signal+" an old ring") // and so nobody else is to get it later
 	if c, err = dial(t, b, lasting); err != nil {
 		t.Fatal(err)
 	}
