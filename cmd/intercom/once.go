@@ -49,6 +49,7 @@ type manyResult struct {
 const (
 	callTime   = 20 * time.Second // one whole call
 	settleTime = 5 * time.Second
+	steadyTime = 500 * time.Millisecond
 )
 
 // once makes count whole calls without a person.
@@ -278,8 +279,10 @@ func (h *house) ended(ctx context.Context, m *member, seen string) (rec call.Rec
 }
 
 // settled waits until both stations have no call, their lamps and relay rest,
-// and no more than limit goroutines are left (limit < 0: any number).
+// and no more than limit goroutines are left (limit < 0: any number, but the
+// same for a while: a station that has just started still starts some).
 func (h *house) settled(ctx context.Context, limit int) (st [2]station.Status, err error) {
+	last, since := -1, time.Now()
 	err = poll(ctx, settleTime, func() error {
 		sum := 0
 		for i, m := range []*member{h.door, h.indoor} {
@@ -302,8 +305,17 @@ func (h *house) settled(ctx context.Context, limit int) (st [2]station.Status, e
 				}
 			}
 		}
-		if limit >= 0 && sum > limit {
-			return fmt.Errorf("%d goroutines, %d before", sum, limit)
+		if limit >= 0 {
+			if sum > limit {
+				return fmt.Errorf("%d goroutines, %d before", sum, limit)
+			}
+			return nil
+		}
+		if sum != last {
+			last, since = sum, time.Now()
+		}
+		if time.Since(since) < steadyTime {
+			return errors.New("the number of goroutines still changes")
 		}
 		return nil
 	})
