@@ -137,15 +137,21 @@ func (k *Kit) onRecord(r Record) {
 	}
 }
 
-// MakeCall calls a user. The error is a *StartError.
-func (k *Kit) MakeCall(p MakeCallParam, h Handler) (*Call, error) {
+// check is what both ways into a call ask first: is there a Kit, is the param
+// good, is it for this Kit?
+func (k *Kit) check(p interface{ Validate() error }, user, service string) error {
 	if k == nil || k.calls == nil {
-		return nil, startError(StartNotInitialized, "the Kit was not made by NewKit")
+		return startError(StartNotInitialized, "the Kit was not made by NewKit")
 	}
 	if err := p.Validate(); err != nil {
-		return nil, err
+		return err
 	}
-	if err := k.mine(p.MyUserID, p.MyServiceID); err != nil {
+	return k.mine(user, service)
+}
+
+// MakeCall calls a user. The error is a *StartError.
+func (k *Kit) MakeCall(p MakeCallParam, h Handler) (*Call, error) {
+	if err := k.check(p, p.MyUserID, p.MyServiceID); err != nil {
 		return nil, err
 	}
 	if err := k.cfg.Sealer.CheckToken(p.AccessToken); err != nil {
@@ -179,13 +185,7 @@ func (k *Kit) MakeCall(p MakeCallParam, h Handler) (*Call, error) {
 // error is a *StartError; a call that is over by now starts, and ends with
 // releasedCall.
 func (k *Kit) VerifyCall(p VerifyCallParam, h Handler) (*Call, error) {
-	if k == nil || k.calls == nil {
-		return nil, startError(StartNotInitialized, "the Kit was not made by NewKit")
-	}
-	if err := p.Validate(); err != nil {
-		return nil, err
-	}
-	if err := k.mine(p.MyUserID, p.MyServiceID); err != nil {
+	if err := k.check(p, p.MyUserID, p.MyServiceID); err != nil {
 		return nil, err
 	}
 	if c := p.CCParam.caller; c.Service == p.MyServiceID && c.User == p.MyUserID {
