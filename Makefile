@@ -15,10 +15,10 @@ DEBS_ARM64 := pkg-config gcc-aarch64-linux-gnu libc6-dev-arm64-cross libopus-dev
 export TAGS FUZZTIME STATICCHECK GOVULNCHECK
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test bench lint fuzz arm64 clean
+.PHONY: help build run test test-mutants bench lint fuzz arm64 clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 
 build: ## bin/intercom for this machine
 	@scripts/need $(DEBS)
@@ -33,6 +33,11 @@ test: ## vet and all tests, with the race detector and without
 	CGO_ENABLED=1 go vet -tags $(TAGS) ./...
 	CGO_ENABLED=1 go test -race -timeout 4m -tags $(TAGS) ./...
 	CGO_ENABLED=1 go test -timeout 2m -tags $(TAGS) ./...
+
+# MUTANTS=regexp chooses some, by name: make test-mutants MUTANTS=stepnet.go
+test-mutants: ## break the code in each place in turn; a test must fail each time
+	@scripts/need $(DEBS_TEST)
+	CGO_ENABLED=1 GOFLAGS=-tags=$(TAGS) go run ./internal/mutants -run '$(MUTANTS)'
 
 bench: ## all benchmarks, with allocations
 	@scripts/need $(DEBS_TEST)

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// target is a package whose mutants are generated.
+type target struct {
+	dir    string
+	files  []string // globs: mutated as a whole
+	consts []string // only their constants
+	pkg    string
+}
+
+var targets = []target{
+	{dir: "call", pkg: "call", files: []string{"step*.go"}, consts: []string{"types.go"}},
+}
+
+// limit is how long one mutant's tests may run: they take a second or two, but
+// a mutant may run for ever. A process that grows without end is stopped, too.
+const (
+	limit      = 40 * time.Second
+	dataMemory = 1_500_000 // KiB
+)
+
+// built is a package's test binary with every mutant in it.
+type built struct {
+	target
+	binary  string
+	mutants []mutant
+	tests   map[int][]string // who reaches a mutant
+}
+
+// build instruments a package and compiles its tests.
+func build(t target, tmp string) (*built, error) {
+	p := &plan{names: map[string]int{}, durations: map[string]bool{}}
+	overlay := map[string]string{}
+	add := func(path string, data []byte) error {
+		abs, err := filepath.Abs(path)
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(tmp, t.pkg+"_"+filepath.Base(path))
+		overlay[abs] = to
+		return os.WriteFile(to, data, 0o600)
+	}
+	for _, part := range []struct {
+		globs  []string
+		consts bool
+	}{{t.consts, true}, {t.files, false}} {
+		for _, g := range part.globs {
+			paths, err := filepath.Glob(filepath.Join(t.dir, g))
+			if err != nil || len(paths) == 0 {
+				return nil, fmt.Errorf("mutants: no file %s in %s (run this from the top of the tree): %w", g, t.dir, err)
+			}
+			for _, path := range paths {
+				if strings.HasSuffix(path, "_test.go") {
+					continue
+				}
+				src, err := os.ReadFile(path)
+				if err != nil {
+					return nil, err
+				}
+				out, err := p.instrument(path, src, part.consts)
+				if err != nil {
+					return nil, err
+				}
+				if err := add(path, out); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	if err := add(filepath.Join(t.dir, "mutant_support.go"), fmt.Appendf(nil, support, t.pkg, len(p.mutants))); err != nil {
+		return nil, err
+	}
+	list := filepath.Join(tmp, t.pkg+".json")
+	if err := writeOverlay(list, overlay); err != nil {
+		return nil, err
+	}
+	b := &built{target: t, binary: filepath.Join(tmp, t.pkg+".test"), mutants: p.mutants, tests: map[int][]string{}}
+	if out, err := exec.Command("go", "test", "-c", "-overlay", list, "-o", b.binary, "./"+t.dir).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("mutants: compile %s: %w\n%s", t.dir, err, out)
+	}
+	return b, nil
+}
+
+func writeOverlay(path string, replace map[string]string) error {
+	data, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, data, 0o600)
+}
+
+// run runs tests of the binary with one mutant on (0: none).
+func (b *built) run(tests []string, id int, env ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	pattern := "^(" + strings.Join(tests, "|") + ")$"
+	// the shell is there for its ulimit only
+	cmd := exec.CommandContext(ctx, "sh", "-c", `ulimit -d "$1"; shift; exec "$@"`, "sh", strconv.Itoa(dataMemory),
+		b.binary, "-test.failfast", "-test.short", "-test.run", pattern)
+	cmd.Dir = b.dir
+	cmd.Env = append(append(os.Environ(), "MUTANT="+strconv.Itoa(id), "RAPID_NOFAILFILE=1"), env...)
+	cmd.WaitDelay = time.Second
+	out, err := cmd.CombinedOutput()
+	if ctx.Err() != nil {
+		err = errTooLong
+	}
+	return string(out), err
+}
+
+var errTooLong = errors.New("took too long")
+
+// reach runs each test once with no mutant, and notes what it reaches.
+func (b *built) reach(tmp string) error {
+	cmd := exec.Command(b.binary, "-test.list", ".")
+	cmd.Dir = b.dir
+	out, err := cmd.Output()
+	if err != nil {
+		return err
+	}
+	var tests []string
+	for name := range strings.Lines(string(out)) {
+		if name = strings.TrimSpace(name); strings.HasPrefix(name, "Test") || strings.HasPrefix(name, "Fuzz") {
+			tests = append(tests, name)
+		}
+	}
+	var mu sync.Mutex
+	return each(len(tests), func(i int) error {
+		log := filepath.Join(tmp, b.pkg+"_"+tests[i])
+		if out, err := b.run(tests[i:i+1], 0, "MUTANT_REACHED="+log); err != nil {
+			return fmt.Errorf("mutants: %s fails without any mutant: %w\n%s", tests[i], err, out)
+		}
+		data, err := os.ReadFile(log)
+		if err != nil && !os.IsNotExist(err) {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for line := range strings.Lines(string(data)) {
+			if id, err := strconv.Atoi(strings.TrimSpace(line)); err == nil {
+				b.tests[id] = append(b.tests[id], tests[i])
+			}
+		}
+		return nil
+	})
+}
+
+// outcome is what became of a mutant.
+type outcome int
+
+const (
+	caught outcome = iota
+	stopped
+	unnoticed
+	unreached
+)
+
+func (b *built) try(m mutant) outcome {
+	tests := b.tests[m.id]
+	if len(tests) == 0 {
+		return unreached
+	}
+	slices.Sort(tests)
+	switch _, err := b.run(tests, m.id); {
+	case err == nil:
+		return unnoticed
+	case errors.Is(err, errTooLong):
+		return stopped
+	}
+	return caught
+}
+
+// each calls f for 0 to n-1 on as many processors as there are; the first
+// error.
+func each(n int, f func(int) error) error {
+	var wg sync.WaitGroup
+	next := make(chan int)
+	errs := make(chan error, n)
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for i := range next {
+				if err := f(i); err != nil {
+					errs <- err
+				}
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	close(errs)
+	return <-errs
+}
