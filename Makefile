@@ -18,7 +18,7 @@ export TAGS FUZZTIME STATICCHECK GOVULNCHECK
 .PHONY: help build run test test-mutants bench lint fuzz arm64 clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
 
 build: ## bin/intercom for this machine
 	@scripts/need $(DEBS)
