@@ -39,6 +39,8 @@ func TestPatterns(t *testing.T) {
 		{gpio.SlowBlink, "0 500 1000 1500 2000 2500"},
 		{gpio.TripleBlink, "0 200 400 600 800 1000"},
 		{gpio.Fault, "0 80 200 280 2000 2080 2200 2280"},
+		{gpio.LongBlink, "0 1500"},
+		{gpio.Wink, "0 200"},
 		{gpio.FastBlink, "0 100 200 300 400 500 600 700 800 900 1000 1100 1200 1300 1400 1500 1600 1700 1800 1900 2000 2100 2200 2300 2400 2500"},
 	}
 	for _, test := range tests {
@@ -96,7 +98,7 @@ func TestLampsChange(t *testing.T) {
 func TestLampsTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pins, outs := make(map[gpio.Pattern]*gpiotest.Pin), make(map[string]gpio.Output)
-		for p := gpio.Off; p <= gpio.Fault; p++ {
+		for p := gpio.Off; p <= gpio.Wink; p++ {
 			pins[p] = gpiotest.NewPin()
 			outs[p.String()] = pins[p]
 		}
@@ -111,6 +113,7 @@ func TestLampsTogether(t *testing.T) {
 		want := map[gpio.Pattern]string{
 			gpio.Off: "", gpio.On: "0", gpio.Dim: "0 30", gpio.FastBlink: "0 100 200 300 400 500 600 700",
 			gpio.SlowBlink: "0 500", gpio.TripleBlink: "0 200 400 600", gpio.Fault: "0 80 200 280",
+			gpio.LongBlink: "0", gpio.Wink: "0 200",
 		}
 		for p, pin := range pins {
 			if got := shown(pin, start); got != want[p] {

@@ -18,6 +18,8 @@ const (
 	SlowBlink           // 1 Hz: ringing
 	TripleBlink         // three blinks, then off: it came to nothing
 	Fault               // two short blinks, pause
+	LongBlink           // one long blink, then off: another panel has it
+	Wink                // a short blink every 4 s: a call was missed
 )
 
 // forever is the length of a step that only another Show ends.
@@ -49,6 +51,8 @@ var patterns = [...]struct {
 		{true, 80 * time.Millisecond}, {false, 120 * time.Millisecond},
 		{true, 80 * time.Millisecond}, {false, 1720 * time.Millisecond},
 	}},
+	LongBlink: {name: "long blink", steps: []step{{true, 1500 * time.Millisecond}, {false, forever}}},
+	Wink:      {name: "wink", steps: []step{{true, 200 * time.Millisecond}, {false, 3800 * time.Millisecond}}},
 }
 
 func (p Pattern) String() string {

@@ -13,6 +13,7 @@ func (s *station) button(e gpio.ButtonEvent) {
 	b := s.buttonNamed(e.Button)
 	switch e.Kind {
 	case gpio.Press:
+		s.missed = 0
 		s.do(b.Action, press{b.Callee, e.At})
 	case gpio.LongPress:
 		if b.LongPress != "" {
@@ -127,6 +128,10 @@ func (s *station) pressMute() {
 		return
 	}
 	m := s.front.c.MyMediaStatus()
+	if m.Muted() && s.sound.Microphone() != nil {
+		s.front.noCard = !s.front.noCard // whether it opens again with the card
+		return
+	}
 	m.Mute(!m.Muted())
 }
 

@@ -103,7 +103,13 @@ func TestNoAnswer(t *testing.T) {
 	flat := h.indoor("hall", "flat-1")
 	door.tap("bell-1")
 	door.waitState(noAnswer)
-	flat.waitState(idle)
+	if st := flat.waitState(idle); st.Missed != 1 {
+		t.Errorf("%d missed calls, want 1", st.Missed)
+	}
+	missed := gpio.Monotonic()
+	until(t, "the lamp for the missed call", func() bool { return flat.lit("call-lamp", missed) })
+	flat.tap("mute")
+	flat.wait("to be told that it was noticed", func(st Status) bool { return st.Missed == 0 })
 	if got := flat.last(1).Disconnected.Reason; got != call.ReasonNoAnswer {
 		t.Errorf("the flat's reason %v", got)
 	}
@@ -239,7 +245,10 @@ func TestAnsweredElsewhere(t *testing.T) {
 	hall.waitState(ringing)
 	attic.waitState(ringing)
 	hall.tap("accept")
-	attic.waitState(idle)
+	attic.waitState(elsewhere) // which its lamp says, and its speaker no longer
+	if st := attic.waitState(idle); st.Missed != 0 {
+		t.Errorf("%d missed calls, but it was answered", st.Missed)
+	}
 	hall.waitState(talking)
 	if got := attic.last(1).Disconnected; got.Reason != call.ReasonMultiDeviceAnswer || got.AnsweredBy == "" {
 		t.Errorf("the other's end %+v", got)
@@ -313,6 +322,67 @@ func TestNoCard(t *testing.T) {
 	door.wait("to find its card", func(st Status) bool { return st.Fault == "" })
 	door.tap("bell-1")
 	flat.waitState(ringing)
+}
+
+// TestNoCardIndoors: without its card a station rings by its lamp, which is
+// what the door is told; accepted, it is a muted one, and the door can be
+// opened. With the card back it is heard.
+func TestNoCardIndoors(t *testing.T) {
+	h := newHouse(t)
+	door, flat := h.door(), h.indoor("hall", "flat-1")
+	if err := flat.world.Unplug(); err != nil {
+		t.Fatal(err)
+	}
+	flat.wait("to miss its card", func(st Status) bool { return st.Counters.Card.Fault != "" })
+	edge := door.tap("bell-1")
+	flat.waitState(ringing)
+	door.waitState(ringback)
+	until(t, "the call lamp", func() bool { return flat.lit("call-lamp", edge) })
+
+	accepted := flat.tap("accept")
+	flat.wait("to talk, muted", func(st Status) bool { return st.State == talking.String() && st.Muted })
+	until(t, "the mute lamp", func() bool { return flat.lit("mute-lamp", accepted) })
+	door.wait("to be told", func(st Status) bool { return st.State == talking.String() && st.PeerMuted })
+	opened := flat.tap("open")
+	until(t, "the opener", func() bool { return door.lit("strike", opened) })
+
+	if err := flat.world.Replug(); err != nil {
+		t.Fatal(err)
+	}
+	if err := flat.world.MicTone(750); err != nil {
+		t.Fatal(err)
+	}
+	door.wait("to be told again", func(st Status) bool { return !st.PeerMuted })
+	door.hears(750)
+
+	// Muted by hand while the card is gone, it stays so.
+	if err := flat.world.Unplug(); err != nil {
+		t.Fatal(err)
+	}
+	flat.wait("to be muted", func(st Status) bool { return st.Muted })
+	flat.tap("mute")
+	if err := flat.world.Replug(); err != nil {
+		t.Fatal(err)
+	}
+	if st := flat.wait("to find its card", func(st Status) bool { return st.Counters.Card.Fault == "" }); !st.Muted {
+		t.Error("the microphone is open, although it was muted by hand")
+	}
+}
+
+// TestNoCardNoLamp: what can neither sound nor light does not ring.
+func TestNoCardNoLamp(t *testing.T) {
+	h := newHouse(t)
+	door := h.door(func(c *config.Config) { c.Call.UnreachableLimit = time.Second })
+	flat := h.indoor("hall", "flat-1", func(c *config.Config) { c.Lamps = nil })
+	if err := flat.world.Unplug(); err != nil {
+		t.Fatal(err)
+	}
+	flat.wait("to miss its card", func(st Status) bool { return st.Counters.Card.Fault != "" })
+	door.tap("bell-1")
+	door.waitState(unreachable)
+	if r := door.last(1); r.Disconnected.Reason != call.ReasonPushError {
+		t.Errorf("ended as %v, want pushError", r.Disconnected.Reason)
+	}
 }
 
 // TestStop: a station that stops in a call, with its door open, leaves all off.

@@ -60,6 +60,8 @@ func (s *station) pushed(ccParam string) {
 	if err == nil {
 		t.c, err = s.kit.VerifyCall(call.VerifyCallParam{
 			MyUserID: s.self.User, MyServiceID: s.self.Service, CCParam: cc,
+			// Without a card it can still ring by its lamp, and the door be opened.
+			AllowCallWithoutMic: s.cfg.Station.Kind == config.Indoor && s.hasLamp(config.ShowsCall),
 		}, s.handler(t))
 	}
 	if err != nil {
@@ -97,7 +99,11 @@ func (s *station) handler(t *talk) call.Handler {
 		OnMyAudioMuteRequestedByPeer: on(func(t *talk) {
 			t.c.MyMediaStatus().Mute(true)
 		}),
-		OnOpenRequest: on(s.openRequest),
+		OnPeerMicMuted:   on(func(t *talk) { t.peerMuted = true }),
+		OnPeerMicUnmuted: on(func(t *talk) { t.peerMuted = false }),
+		OnPeerHold:       func(*call.Call, string) { s.post(func() { t.peerHeld = true }) },
+		OnPeerUnhold:     on(func(t *talk) { t.peerHeld = false }),
+		OnOpenRequest:    on(s.openRequest),
 		OnOpenResult: func(_ *call.Call, opened bool, why string) {
 			s.post(func() { s.openResult(t, opened, why) })
 		},
@@ -123,6 +129,7 @@ func (s *station) verified(t *talk) {
 	if t.phase != checking {
 		return
 	}
+	t.stood = true
 	if s.cfg.Station.Kind != config.Door {
 		t.phase = ringing
 		return
@@ -164,6 +171,9 @@ func (s *station) talking(t *talk) {
 func (s *station) disconnected(t *talk, d call.Disconnected) {
 	s.log.Info("call over", "call", t.c.ID(), "peer", t.c.Peer(), "reason", d.Reason, "source", d.Source)
 	t.phase = idle
+	if missed(t, d) {
+		s.missed++
+	}
 	wasFront := t == s.front
 	s.remove(t)
 	if wasFront && s.front == nil {
@@ -211,6 +221,7 @@ func (s *station) route() {
 	s.sound.call.Store(f.c)
 	s.sound.engine.SetVoice(f.voice.Receiver)
 	s.sound.engine.SetTransmit(f.phase == answering || f.phase == talking)
+	s.tellMicrophone(f)
 }
 
 // openRequest opens the door for those who may, and answers either way.
@@ -257,6 +268,9 @@ func (s *station) openResult(t *talk, opened bool, why string) {
 
 // record keeps the last records for Status.
 func (s *station) record(r call.Record) {
+	if r.Role == call.RoleCallee && r.Disconnected.Reason == call.ReasonBusy {
+		s.missed++ // the Kit turned it away by itself
+	}
 	if len(s.records) == maxRecords {
 		s.records = slices.Delete(s.records, 0, 1)
 	}

@@ -21,11 +21,13 @@ const (
 	noAnswer          //
 	unreachable       //
 	ended             // the other side ended a talk
+	elsewhere         // another station of this user took the call
+	declined          // another station of this user declined it
 )
 
 var phaseNames = [...]string{
 	"idle", "checking", "trying", "ringback", "ringing", "answering", "talking",
-	"busy", "no answer", "unreachable", "ended",
+	"busy", "no answer", "unreachable", "ended", "answered elsewhere", "declined elsewhere",
 }
 
 func (p phase) String() string { return phaseNames[p] }
@@ -34,6 +36,8 @@ func (p phase) String() string { return phaseNames[p] }
 type view struct {
 	phase       phase
 	waiting     bool // a second call rings
+	held        bool // by the other side
+	missed      bool // a call that nobody has taken notice of
 	muted       bool // this side's microphone
 	open        bool // the door
 	ringerMuted bool
@@ -50,6 +54,8 @@ type shown struct {
 func show(v view) shown {
 	var s shown
 	switch v.phase {
+	case idle, checking:
+		s.call = lit(v.missed, gpio.Wink)
 	case trying:
 		s.call = gpio.FastBlink
 	case ringback:
@@ -61,8 +67,11 @@ func show(v view) shown {
 		}
 	case answering, talking:
 		s.call = gpio.On
-		if v.waiting {
+		switch {
+		case v.waiting:
 			s.tone = toneWaiting
+		case v.held:
+			s.call, s.tone = gpio.SlowBlink, toneHeld
 		}
 	case busy:
 		s.call, s.tone = gpio.TripleBlink, toneBusy
@@ -72,6 +81,10 @@ func show(v view) shown {
 		s.call, s.tone = gpio.TripleBlink, toneUnreachable
 	case ended:
 		s.tone = toneEnded
+	case elsewhere:
+		s.call = gpio.LongBlink
+	case declined:
+		s.call = gpio.TripleBlink
 	}
 	s.mute = lit(v.muted, gpio.On)
 	s.open = lit(v.open, gpio.On)
@@ -104,17 +117,31 @@ func lit(on bool, p gpio.Pattern) gpio.Pattern {
 	return gpio.Off
 }
 
+// missed reports whether a call that came in is one that the people here may
+// want to know of: nobody answered or declined it, on any of their stations.
+func missed(t *talk, d call.Disconnected) bool {
+	if t.role != call.RoleCallee || t.talked || !t.stood {
+		return false
+	}
+	switch d.Reason {
+	case call.ReasonNoAnswer, call.ReasonCancel, call.ReasonReleasedCall, call.ReasonAppDestroy:
+		return d.Source != call.SourceCallee
+	}
+	return false
+}
+
 // aftermath is what a station shows for a while after a call. What its own
-// user ended, and what another device took, just stops; so does a ring that
-// nobody answered where it rang.
+// user ended just stops; so does a ring that nobody answered where it rang.
 func aftermath(role call.Role, talked bool, d call.Disconnected) phase {
 	own := call.SourceCaller
 	if role == call.RoleCallee {
 		own = call.SourceCallee
 	}
 	switch d.Reason {
-	case call.ReasonMultiDeviceAnswer, call.ReasonMultiDeviceDecline, call.ReasonMultiDeviceInUse:
-		return idle
+	case call.ReasonMultiDeviceAnswer, call.ReasonMultiDeviceInUse:
+		return elsewhere
+	case call.ReasonMultiDeviceDecline:
+		return declined
 	case call.ReasonNoAnswer:
 		if role == call.RoleCaller {
 			return noAnswer

@@ -28,6 +28,12 @@ func TestShow(t *testing.T) {
 		{"connected, another waits", view{phase: talking, waiting: true}, shown{call: gpio.On, tone: toneWaiting}},
 		{"connected, ringer muted, another waits", view{phase: talking, waiting: true, ringerMuted: true},
 			shown{call: gpio.On, tone: toneWaiting, ringer: gpio.On}},
+		{"held by the other side", view{phase: talking, held: true}, shown{call: gpio.SlowBlink, tone: toneHeld}},
+		{"held, another waits", view{phase: talking, held: true, waiting: true}, shown{call: gpio.On, tone: toneWaiting}},
+		{"a call was missed", view{missed: true}, shown{call: gpio.Wink}},
+		{"a call was missed, another rings", view{phase: ringing, missed: true}, shown{call: gpio.SlowBlink, tone: toneRing}},
+		{"another panel answered", view{phase: elsewhere}, shown{call: gpio.LongBlink}},
+		{"another panel declined", view{phase: declined}, shown{call: gpio.TripleBlink}},
 		{"muted", view{phase: talking, muted: true}, shown{call: gpio.On, mute: gpio.On}},
 		{"door open", view{phase: talking, open: true}, shown{call: gpio.On, open: gpio.On}},
 		{"busy", view{phase: busy}, shown{call: gpio.TripleBlink, tone: toneBusy}},
@@ -86,8 +92,8 @@ func TestAftermath(t *testing.T) {
 		{"no network", caller, false, call.ReasonUnavailableNetwork, call.SourceTransport, unreachable},
 		{"a reason of a later version", caller, false, call.ReasonUnknown, call.SourceUndefined, unreachable},
 		{"the ring's lease ran out", callee, false, call.ReasonReleasedCall, call.SourceTransport, idle},
-		{"answered elsewhere", callee, false, call.ReasonMultiDeviceAnswer, call.SourceTransport, idle},
-		{"declined elsewhere", callee, false, call.ReasonMultiDeviceDecline, call.SourceTransport, idle},
+		{"answered elsewhere", callee, false, call.ReasonMultiDeviceAnswer, call.SourceTransport, elsewhere},
+		{"declined elsewhere", callee, false, call.ReasonMultiDeviceDecline, call.SourceTransport, declined},
 		{"own end of a talk, caller", caller, true, call.ReasonNormal, call.SourceCaller, idle},
 		{"own end of a talk, callee", callee, true, call.ReasonNormal, call.SourceCallee, idle},
 		{"their end of a talk, caller", caller, true, call.ReasonNormal, call.SourceCallee, ended},
@@ -100,6 +106,37 @@ func TestAftermath(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := aftermath(tt.role, tt.talked, end(tt.role, tt.reason, tt.source)); got != tt.want {
 				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestMissed: which incoming calls the people here are told of afterwards.
+func TestMissed(t *testing.T) {
+	in := talk{role: call.RoleCallee, stood: true}
+	tests := []struct {
+		name   string
+		talk   talk
+		reason call.Reason
+		source call.Source
+		want   bool
+	}{
+		{"nobody answered", in, call.ReasonNoAnswer, call.SourceCaller, true},
+		{"the visitor went away", in, call.ReasonCancel, call.SourceCaller, true},
+		{"the door lost its power", in, call.ReasonReleasedCall, call.SourceTransport, true},
+		{"the door stopped", in, call.ReasonAppDestroy, call.SourceCaller, true},
+		{"this station stopped", in, call.ReasonAppDestroy, call.SourceCallee, false},
+		{"declined here", in, call.ReasonDecline, call.SourceCallee, false},
+		{"answered elsewhere", in, call.ReasonMultiDeviceAnswer, call.SourceTransport, false},
+		{"declined elsewhere", in, call.ReasonMultiDeviceDecline, call.SourceTransport, false},
+		{"talked", talk{role: call.RoleCallee, stood: true, talked: true}, call.ReasonReleasedCall, call.SourceTransport, false},
+		{"it did not stand", talk{role: call.RoleCallee}, call.ReasonReleasedCall, call.SourceTransport, false},
+		{"own call", talk{role: call.RoleCaller, stood: true}, call.ReasonNoAnswer, call.SourceCaller, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := missed(&tt.talk, call.Disconnected{Reason: tt.reason, Source: tt.source}); got != tt.want {
+				t.Errorf("got %v", got)
 			}
 		})
 	}

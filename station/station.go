@@ -21,14 +21,17 @@ const (
 
 // talk is one call, as the station has it.
 type talk struct {
-	c      *call.Call
-	role   call.Role
-	user   string // whom it is with
-	phase  phase
-	rang   bool // the caller was told that it rings here
-	talked bool
-	held   bool // by us, while another is in front
-	voice  voice
+	c                   *call.Call
+	role                call.Role
+	user                string // whom it is with
+	phase               phase
+	stood               bool // the caller said that the call stands
+	rang                bool // the caller was told that it rings here
+	talked              bool
+	held                bool // by us, while another is in front
+	peerHeld, peerMuted bool // at the other side
+	noCard              bool // muted by the station, since there is no microphone
+	voice               voice
 }
 
 // station is the actor. run owns all that is below "state"; everything else
@@ -60,6 +63,7 @@ type station struct {
 	volume       int
 	ringerVolume int
 	lostButtons  int
+	missed       int // calls since somebody last pressed a button here
 	shown        shown
 	ringID       uint64 // of the ring or waiting tone in audio.LayerTone
 	records      []call.Record
@@ -134,8 +138,26 @@ func (s *station) heard(h heard) {
 		}
 	case h.voice != nil:
 		h.voice.Mark("first_voice", h.at)
-	case h.card && h.reason == nil:
-		s.shown.tone = toneNone // what was to be heard meanwhile begins again
+	case h.card:
+		if h.reason == nil {
+			s.shown.tone = toneNone // what was to be heard meanwhile begins again
+		}
+		s.tellMicrophone(s.front)
+	}
+}
+
+// tellMicrophone tells the peer of a talk the truth about the microphone here:
+// one without a card is a muted one. It opens again when the card is back.
+func (s *station) tellMicrophone(t *talk) {
+	if t == nil || t.phase != answering && t.phase != talking {
+		return
+	}
+	gone := s.sound.Microphone() != nil
+	if m := t.c.MyMediaStatus(); gone && m.Mute(true) {
+		t.noCard = true
+	} else if !gone && t.noCard {
+		t.noCard = false
+		m.Mute(false)
 	}
 }
 
@@ -152,12 +174,14 @@ func (s *station) view() view {
 	v := view{
 		phase:       s.after,
 		open:        s.opened || s.relay != nil && s.relay.State().On,
-		ringerMuted: s.ringerMuted,
+		ringerMuted: s.ringerMuted || s.ringerVolume == 0,
 		fault:       !s.connected || s.lostButtons > 0 || s.sound.Microphone() != nil,
 		waiting:     s.back != nil && s.back.phase == ringing,
+		missed:      s.missed > 0,
 	}
 	if s.front != nil {
 		v.phase = s.front.phase
+		v.held = s.front.peerHeld
 		v.muted = s.front.c != nil && s.front.c.MyMediaStatus().Muted()
 	}
 	return v

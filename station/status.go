@@ -33,7 +33,9 @@ type Status struct {
 	Connected  bool          `json:"connected"` // to the broker
 	Fault      string        `json:"fault,omitempty"`
 	Muted      bool          `json:"muted"`
-	Open       bool          `json:"open"` // the door
+	PeerMuted  bool          `json:"peer_muted"` // the other side's microphone is off, or it has none
+	Missed     int           `json:"missed"`     // calls since somebody last pressed a button here
+	Open       bool          `json:"open"`       // the door
 	Call       *CallStatus   `json:"call,omitempty"`
 	Waiting    *CallStatus   `json:"waiting,omitempty"` // a second call, that waits or is held
 	Last       []call.Record `json:"last"`              // calls that are over, the latest last; at most 8
@@ -203,13 +205,14 @@ func (s *station) status() Status {
 	v := s.view()
 	st := Status{
 		Version: s.opts.Version, Kind: s.cfg.Station.Kind, Name: s.cfg.Station.Name, Session: s.self.Session,
-		State: v.phase.String(), Connected: s.connected, Muted: v.muted, Open: v.open,
+		State: v.phase.String(), Connected: s.connected, Muted: v.muted, Open: v.open, Missed: s.missed,
 		Call: callStatus(s.front), Waiting: callStatus(s.back), Last: slices.Clone(s.records),
 		Goroutines: runtime.NumGoroutine(), RSS: resident(s.log),
 		Uptime: time.Since(s.began), Now: gpio.Monotonic(),
 		Counters: Counters{Kit: s.kit.Counters(), MQTT: s.link.Counters(), Card: s.sound.status(), Buttons: map[string]ButtonStatus{}},
 	}
 	if s.front != nil {
+		st.PeerMuted = s.front.peerMuted
 		m, a := s.front.c.Statistics(), s.front.voice.Stats()
 		st.Counters.Media, st.Counters.Audio = &m, &a
 	}

@@ -23,6 +23,7 @@ const (
 	toneNoAnswer
 	toneUnreachable
 	toneEnded
+	toneHeld     // the other side talks with somebody else
 	toneOpened   // the rest are notices: once, over all else
 	toneRefused  // the door was not opened
 	toneFeedback // the press was heard, there is nothing to do
@@ -32,7 +33,7 @@ const (
 )
 
 var toneNames = [tones]string{
-	"", "ring", "ringback", "waiting", "busy", "no-answer", "unreachable", "ended",
+	"", "ring", "ringback", "waiting", "busy", "no-answer", "unreachable", "ended", "held",
 	"opened", "refused", "feedback", "answered", "chime",
 }
 
@@ -54,6 +55,7 @@ func signals() [tones]audio.Tone {
 		toneNoAnswer:    {Level: -14, Segments: []audio.Segment{note(660, 300*ms, 50*ms), note(494, 600*ms, 0)}},
 		toneUnreachable: audio.Unreachable(),
 		toneEnded:       audio.Ended(),
+		toneHeld:        {Level: -26, Repeat: true, Segments: []audio.Segment{note(440, 150*ms, 100*ms), note(440, 150*ms, 5*time.Second)}},
 		toneOpened:      audio.Opened(),
 		toneRefused:     {Level: -14, Segments: []audio.Segment{note(220, 400*ms, 0)}},
 		toneFeedback:    {Level: -18, Segments: []audio.Segment{note(1000, 60*ms, 0)}},
