@@ -16,6 +16,7 @@ type Call struct {
 	peer    Address // caller: the user; callee: the calling device
 	handler Handler
 	queue   *queue
+	group   *Group // nil: of none
 	media   atomic.Pointer[MyMediaHandler]
 	voice   atomic.Pointer[Voice]
 	chosen  atomic.Pointer[Session]
@@ -53,6 +54,9 @@ func (k *Kit) newCall(id string, role Role, peer Address, h Handler) *Call {
 
 // ID is the call's id.
 func (c *Call) ID() string { return c.id }
+
+// Group is the ring group that the call is part of, or nil.
+func (c *Call) Group() *Group { return c.group }
 
 // Role is this side's.
 func (c *Call) Role() Role { return c.role }
@@ -116,16 +120,24 @@ func (c *Call) Accept(o AcceptOptions) bool {
 		return false
 	}
 	c.mark("accept")
-	for _, other := range k.calls {
-		if other != c && other.s.phase == StateConnected {
-			if k.cfg.AcceptEndsOther {
+	if k.cfg.AcceptEndsOther {
+		for _, other := range k.calls {
+			if other != c && other.s.live() {
 				k.apply(other, evEnd{})
-			} else {
-				k.apply(other, evHold{true, "another call"})
 			}
 		}
 	}
+	k.holdOthers(c)
 	return k.apply(c, accept)
+}
+
+// holdOthers keeps at most one call active. kit.mu is held.
+func (k *Kit) holdOthers(c *Call) {
+	for _, other := range k.calls {
+		if other != c && other.s.active() {
+			k.apply(other, evHold{true, "another call"})
+		}
+	}
 }
 
 // End ends the call; true once. OnDisconnected follows.
@@ -152,8 +164,18 @@ func (c *Call) Hold(reason string) bool {
 	return len(reason) <= MaxHoldReason && c.apply(evHold{true, reason})
 }
 
-// Unhold lets it go on.
-func (c *Call) Unhold() bool { return c.apply(evHold{on: false}) }
+// Unhold lets it go on; another call of this device that talks is held first.
+func (c *Call) Unhold() bool {
+	k := c.kit
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	unhold := evHold{on: false}
+	if _, _, ok := step(c.s, unhold); !ok {
+		return false
+	}
+	k.holdOthers(c)
+	return k.apply(c, unhold)
+}
 
 // RequestPeerMute asks the peer to mute its microphone.
 func (c *Call) RequestPeerMute() bool { return c.apply(evMuteRequest{}) }
@@ -165,7 +187,14 @@ func (c *Call) SilencePeer(on bool) bool { return c.apply(evSilence{on}) }
 // while another request is under way, or not connected.
 func (c *Call) RequestOpen() bool { return c.apply(evOpen{}) }
 
-// AnswerOpen answers OnOpenRequest, once.
+// ClaimOpen must be asked right before the door is opened: false means that
+// the request has expired (the asker learns that it was not opened), was
+// answered, or that the call is over, and the door must stay shut. After true
+// the request waits for AnswerOpen.
+func (c *Call) ClaimOpen() bool { return c.apply(evOpenClaim{}) }
+
+// AnswerOpen answers OnOpenRequest, once. False: it was answered, or has
+// expired 2 s after it was asked.
 func (c *Call) AnswerOpen(opened bool, why string) bool {
 	return len(why) <= maxWhy && c.apply(evOpenAnswer{opened, why})
 }
@@ -382,7 +411,15 @@ func (c *Call) ended(d Disconnected) {
 	rec := c.recordNow()
 	c.queue.after = func() {
 		c.kit.mu.Lock()
-		defer c.kit.mu.Unlock()
 		c.kit.record(rec)
+		var end Disconnected
+		var last bool
+		if c.group != nil {
+			end, last = c.group.delivered()
+		}
+		c.kit.mu.Unlock()
+		if last && c.group.handler.OnOver != nil {
+			c.group.handler.OnOver(c.group, end)
+		}
 	}
 }

@@ -154,23 +154,45 @@ func (k *Kit) MakeCall(p MakeCallParam, h Handler) (*Call, error) {
 	if err := k.check(p, p.MyUserID, p.MyServiceID); err != nil {
 		return nil, err
 	}
-	if err := k.cfg.Sealer.CheckToken(p.AccessToken); err != nil {
-		return nil, &StartError{Reason: StartInvalidAccessToken, Err: err}
-	}
-	if err := k.microphone(p.AllowCallWithoutMic); err != nil {
+	if err := k.mayMake(p); err != nil {
 		return nil, err
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if err := k.free(); err != nil {
+		return nil, err
+	}
+	return k.startCall(p, h, nil), nil
+}
+
+// mayMake asks what a call made here needs of this device.
+func (k *Kit) mayMake(p MakeCallParam) error {
+	if err := k.cfg.Sealer.CheckToken(p.AccessToken); err != nil {
+		return &StartError{Reason: StartInvalidAccessToken, Err: err}
+	}
+	return k.microphone(p.AllowCallWithoutMic)
+}
+
+// free reports why no call can be made now. k.mu is held.
+func (k *Kit) free() error {
 	if k.closed {
-		return nil, startError(StartNotInitialized, "the Kit is closed")
+		return startError(StartNotInitialized, "the Kit is closed")
 	}
 	if live, _ := k.live(); live > 0 {
-		return nil, startError(StartAlreadyExist, "this device is in a call")
+		return startError(StartAlreadyExist, "this device is in a call")
 	}
+	return nil
+}
+
+// startCall makes the call, of g if that is set. k.mu is held.
+func (k *Kit) startCall(p MakeCallParam, h Handler, g *Group) *Call {
 	c := k.newCall(newID(), RoleCaller, Address{Service: p.PeerServiceID, User: p.PeerUserID}, h)
+	if c.group = g; g != nil {
+		g.calls = append(g.calls, c)
+		c.queue.put(notice{kind: noticeMade})
+	}
 	c.s.opt = options{
-		ringTime: orDefault(p.RingTime, DefaultRingTime), reachTime: orDefault(p.UnreachableLimit, DefaultReachTime),
+		ringTime: orDefault(p.RingTime, DefaultRingTime), unreachAfter: orDefault(p.UnreachableAfter, DefaultUnreach), reachTime: orDefault(p.UnreachableLimit, DefaultReachTime),
 		talkLimit: p.TalkLimit, declineDevice: p.DeclineOnlyDevice, preparation: p.UseResponderPreparation,
 		appData: slices.Clone(p.AppData), startMessage: p.StartMessage,
 	}
@@ -178,7 +200,7 @@ func (k *Kit) MakeCall(p MakeCallParam, h Handler) (*Call, error) {
 	c.appData, c.startMessage = c.s.opt.appData, p.StartMessage
 	c.mark("make")
 	k.apply(c, evMake{})
-	return c, nil
+	return c
 }
 
 // VerifyCall asks the caller of a push whether the call still stands. The
@@ -237,11 +259,14 @@ func (k *Kit) microphone(without bool) error {
 	return nil
 }
 
-// live counts the calls that are not over, and of these the connected.
+// live counts the calls that are not over, a group as one, and of these the
+// connected.
 func (k *Kit) live() (live, connected int) {
+	var groups []*Group
 	for _, c := range k.calls {
-		if c.s.phase != StateDisconnected {
+		if c.s.phase != StateDisconnected && !(c.group != nil && slices.Contains(groups, c.group)) {
 			live++
+			groups = append(groups, c.group)
 		}
 		if c.s.phase == StateConnected {
 			connected++
@@ -482,6 +507,13 @@ func (k *Kit) tell(c *Call, n notice) {
 		if c.s.phase != StateDisconnected {
 			k.apply(c, evEnd{EndBody{Reason: ReasonInternalError}})
 		}
+	}
+	switch g := c.group; {
+	case g == nil:
+	case n.kind == noticeConnected:
+		g.answer(c, n.device.User+"/"+n.device.Device)
+	case n.kind == noticeDisconnected:
+		g.over()
 	}
 }
 

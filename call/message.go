@@ -99,6 +99,7 @@ type (
 	// OpenBody travels in open. A request sent again has the same number.
 	OpenBody struct {
 		Request int64 `json:"request"`
+		Valid   int64 `json:"valid_ms"` // what is left of the request's time
 	}
 	// OpenResultBody travels in openResult.
 	OpenResultBody struct {

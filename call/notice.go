@@ -17,7 +17,8 @@ type notice struct {
 type noticeKind int
 
 const (
-	noticeWaitConnected noticeKind = iota
+	noticeMade noticeKind = iota
+	noticeWaitConnected
 	noticeUnreachable
 	noticeAcknowledged
 	noticeVerified
@@ -93,6 +94,8 @@ type MyMediaHandler struct {
 func (c *Call) deliver(n notice) {
 	h := c.handler
 	switch n.kind {
+	case noticeMade:
+		give(c, c.group.handler.OnCall)
 	case noticeWaitConnected:
 		give(c, h.OnWaitConnected)
 	case noticeUnreachable:

@@ -21,7 +21,8 @@ type MakeCallParam struct {
 	AllowCallWithoutMic     bool
 	AudioActivationByUser   bool          // gated until NotifyAudioActivation
 	RingTime                time.Duration // 0: DefaultRingTime
-	UnreachableLimit        time.Duration // 0: DefaultReachTime
+	UnreachableAfter        time.Duration // until OnUnreachable; 0: DefaultUnreach
+	UnreachableLimit        time.Duration // until the call ends unreached; 0: DefaultReachTime
 	TalkLimit               time.Duration // 0: none
 	DeclineOnlyDevice       bool          // a decline ends the call for that device only
 }
@@ -62,7 +63,7 @@ func (p MakeCallParam) Validate() error {
 	for _, d := range []struct {
 		what string
 		d    time.Duration
-	}{{"ring time", p.RingTime}, {"unreachable limit", p.UnreachableLimit}} {
+	}{{"ring time", p.RingTime}, {"unreachable after", p.UnreachableAfter}, {"unreachable limit", p.UnreachableLimit}} {
 		if d.d < 0 || d.d > maxLimit {
 			return startError(StartInvalidParam, "%s is %v, 0 (default) to %v allowed", d.what, d.d, maxLimit)
 		}

@@ -35,8 +35,7 @@ type state struct {
 	legs  []leg // caller: a device each; callee: one, the caller
 	// caller
 	confirmed bool // the transport confirmed a push
-	told      bool // OnUnreachable was given and not revoked
-	late      bool // the first 2 s are over
+	late      bool // replyTime is over
 	acked     bool // OnAcknowledged was given
 	// callee
 	offer      string // to be repeated in verify
@@ -44,37 +43,39 @@ type state struct {
 	accepting  bool // Accept was called
 	offersPrep bool // the caller offered responder preparation
 	// both
-	chosen     string // nonce of the leg that the voice goes to
-	ending     bool   // callee: End was asked for; the caller's word on it is awaited
-	wish       EndBody
-	prep       bool // in responder preparation
-	activated  bool
-	muted      bool
-	silenced   bool
-	held       bool
-	holdReason string
-	peerMuted  bool
-	peerHeld   bool
-	lost       bool
-	muteSeq    int64 // own, sent
-	holdSeq    int64
-	openSeq    int64
-	openTries  int
-	peerMute   int64 // the peer's, seen
-	peerHold   int64
-	peerOpen   int64
-	opened     *OpenResultBody // answer to peerOpen, once given
-	tries      int             // repetitions of end after the end
-	final      EndBody
+	chosen      string // nonce of the leg that the voice goes to
+	ending      bool   // callee: End was asked for; the caller's word on it is awaited
+	wish        EndBody
+	prep        bool // in responder preparation
+	activated   bool
+	muted       bool
+	silenced    bool
+	held        bool
+	holdReason  string
+	peerMuted   bool
+	peerHeld    bool
+	lost        bool
+	muteSeq     int64 // own, sent
+	holdSeq     int64
+	openSeq     int64
+	openTries   int
+	openTold    int64 // the last request whose answer was told
+	peerMute    int64 // the peer's, seen
+	peerHold    int64
+	peerOpen    int64
+	opened      *OpenResultBody // answer to peerOpen, once given
+	openClaimed bool            // ClaimOpen was called for peerOpen
+	tries       int             // repetitions of end after the end
+	final       EndBody
 }
 
 // options are the parameters that the machine acts on.
 type options struct {
-	ringTime, reachTime, talkLimit time.Duration
-	declineDevice                  bool
-	preparation                    bool
-	appData                        []byte
-	startMessage                   string
+	ringTime, unreachAfter, reachTime, talkLimit time.Duration
+	declineDevice                                bool
+	preparation                                  bool
+	appData                                      []byte
+	startMessage                                 string
 }
 
 // leg is one device at the other end.
@@ -94,7 +95,8 @@ type timerKind int
 
 const (
 	timerPush timerKind = iota
-	timerLate
+	timerReply
+	timerUnreach
 	timerReach
 	timerRing
 	timerTalk
@@ -109,6 +111,7 @@ const (
 	timerAsk
 	timerEnd
 	timerOpen
+	timerOpenValid
 	timerForget
 )
 
@@ -119,8 +122,6 @@ const (
 	endTries        = 4
 	endWait         = time.Second // the callee's wait for the caller's word
 	askInterval     = 250 * time.Millisecond
-	openInterval    = 500 * time.Millisecond
-	openTries       = 4
 	mediaWait       = 2 * time.Second // connected without a path for this long is a lost path
 	restartInterval = 2 * time.Second
 )
@@ -154,6 +155,7 @@ type (
 	evFinishPrep  struct{}
 	evActivate    struct{}
 	evOpen        struct{}
+	evOpenClaim   struct{}
 	evOpenAnswer  struct {
 		opened bool
 		why    string
@@ -255,12 +257,19 @@ type gates struct{ send, receive bool }
 // gates says which way voice may pass on the chosen leg. No microphone leaves
 // before connected, except that of the callee who accepted.
 func (m *machine) gates() gates {
-	live := m.phase == StateConnected || m.role == RoleCallee && m.phase == StateVerified && m.accepting
-	if !live || m.ending || m.prep || m.held || m.peerHeld || !m.activated {
+	if !m.live() || m.ending || m.prep || m.held || m.peerHeld || !m.activated {
 		return gates{}
 	}
 	return gates{send: !m.muted, receive: !m.silenced}
 }
+
+// live: connected, or about to be.
+func (s *state) live() bool {
+	return s.phase == StateConnected || s.role == RoleCallee && s.phase == StateVerified && s.accepting
+}
+
+// active: its voice may pass, as far as hold goes.
+func (s *state) active() bool { return s.live() && !s.held && !s.ending }
 
 func (m *machine) event(e any) bool {
 	if m.phase == StateDisconnected {
@@ -318,13 +327,10 @@ func (m *machine) event(e any) bool {
 		return true
 	case evOpen:
 		return m.open()
+	case evOpenClaim:
+		return m.claimOpen()
 	case evOpenAnswer:
-		if m.phase != StateConnected || m.peerOpen == 0 || m.opened != nil {
-			return false
-		}
-		m.opened = &OpenResultBody{Request: m.peerOpen, Opened: e.opened, Why: e.why}
-		m.send(m.peerLeg(), TypeOpenResult, pathAny, m.opened)
-		return true
+		return m.answerOpen(e.opened, e.why)
 	}
 	return false
 }
@@ -338,7 +344,8 @@ func (m *machine) make() bool {
 	m.phase = StateTrying
 	m.do(actPush{})
 	m.timer(timerPush, pushInterval)
-	m.timer(timerLate, unreachableAfter)
+	m.timer(timerReply, replyTime)
+	m.timer(timerUnreach, m.opt.unreachAfter)
 	m.timer(timerReach, m.opt.reachTime)
 	m.timer(timerRing, m.opt.ringTime)
 	return true
@@ -376,10 +383,11 @@ func (m *machine) expired(k timerKind) bool {
 		}
 		m.do(actPush{ringing})
 		m.timer(timerPush, pushInterval)
-	case timerLate:
+	case timerReply:
 		m.late = true
-		if !m.allOut() && !m.acked {
-			m.told = true
+		m.allOut()
+	case timerUnreach: // devices that replied, if only as busy, were reached
+		if !m.acked && (len(m.legs) == 0 || m.anyIn()) {
 			m.tell(notice{kind: noticeUnreachable})
 		}
 	case timerReach:
@@ -421,13 +429,9 @@ func (m *machine) expired(k timerKind) bool {
 		}
 		m.fail(m.wish) // the caller's word did not come
 	case timerOpen:
-		if m.openTries++; m.openTries >= openTries {
-			m.openTries = 0
-			m.tell(notice{kind: noticeOpenResult, text: "no answer from the door"})
-			return true
-		}
-		m.send(m.peerLeg(), TypeOpen, pathBoth, &OpenBody{Request: m.openSeq})
-		m.timer(timerOpen, openInterval)
+		m.openAgain()
+	case timerOpenValid:
+		m.answerOpen(false, whyTooLate)
 	default:
 		return false
 	}
@@ -442,10 +446,15 @@ func (m *machine) unreached() {
 	m.finish(EndBody{Reason: r, Source: SourceTransport})
 }
 
+// anyIn: a device that replied is not out.
+func (m *machine) anyIn() bool {
+	return slices.ContainsFunc(m.legs, func(l leg) bool { return !l.over })
+}
+
 // allOut ends the call if every device that replied is out: as busy, or for
 // the last one's reason. It gives the devices 2 s to reply.
 func (m *machine) allOut() bool {
-	if !m.late || len(m.legs) == 0 || slices.ContainsFunc(m.legs, func(l leg) bool { return !l.over }) {
+	if !m.late || len(m.legs) == 0 || m.anyIn() {
 		return false
 	}
 	end := m.legs[len(m.legs)-1].end
@@ -533,25 +542,22 @@ func (m *machine) mute(on bool) bool {
 	return true
 }
 
+// hold also takes a call that has asked to be accepted: the peer is told once
+// it is connected.
 func (m *machine) hold(on bool, reason string) bool {
-	if m.phase != StateConnected || m.held == on || m.ending {
+	if !m.live() || m.held == on || m.ending {
 		return false
 	}
 	m.held, m.holdReason = on, reason
 	m.holdSeq++
-	m.send(m.peerLeg(), TypeHold, pathAny, &HoldBody{Seq: m.holdSeq, On: on, Reason: reason})
+	if m.phase == StateConnected {
+		m.sayHold(m.peerLeg())
+	}
 	return true
 }
 
-func (m *machine) open() bool {
-	if m.phase != StateConnected || m.ending || m.openTries != 0 {
-		return false
-	}
-	m.openSeq++
-	m.openTries = 1
-	m.send(m.peerLeg(), TypeOpen, pathAny, &OpenBody{Request: m.openSeq})
-	m.timer(timerOpen, openInterval)
-	return true
+func (m *machine) sayHold(l leg) {
+	m.send(l, TypeHold, pathAny, &HoldBody{Seq: m.holdSeq, On: m.held, Reason: m.holdReason})
 }
 
 func (m *machine) prepared() {

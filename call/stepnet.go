@@ -115,8 +115,8 @@ func (m *machine) acknowledge(l leg) {
 	if m.acked {
 		return
 	}
-	m.acked, m.told = true, false
-	m.stop(timerReach)
+	m.acked = true
+	m.stop(timerUnreach, timerReach)
 	m.tell(notice{kind: noticeAcknowledged, device: l.addr})
 }
 
@@ -132,7 +132,7 @@ func (m *machine) accepted(i int, preparation bool) bool {
 	m.phase = StateConnected
 	m.chosen = l.nonce
 	m.prep = body.Preparation
-	m.stop(timerPush, timerLate, timerReach, timerRing)
+	m.stop(timerPush, timerReply, timerUnreach, timerReach, timerRing)
 	m.send(l, TypeConnected, pathBoth, body)
 	m.do(actChoose{l.nonce})
 	for j := range m.legs {
@@ -162,6 +162,9 @@ func (m *machine) connected(l leg) {
 	}
 	if m.muted {
 		m.send(l, TypeMute, pathAny, &MuteBody{Seq: m.muteSeq, On: true})
+	}
+	if m.held {
+		m.sayHold(l)
 	}
 	if !l.up {
 		m.timer(timerMedia, mediaWait)
@@ -208,7 +211,7 @@ func (m *machine) legEnds(i int, e evMessage, b EndBody) bool {
 		m.allOut()
 	case end.Reason == ReasonDecline && !m.opt.declineDevice:
 		m.finish(end)
-	case !slices.ContainsFunc(m.legs, func(l leg) bool { return !l.over }):
+	case !m.anyIn():
 		m.finish(end)
 	}
 	return true
@@ -340,25 +343,9 @@ func (m *machine) inCall(e evMessage) bool {
 			m.tell(notice{kind: noticePeerHold, on: b.On, text: b.Reason})
 		}
 	case *OpenBody:
-		switch {
-		case b.Request < m.peerOpen || b.Request <= 0:
-			return false
-		case b.Request == m.peerOpen: // sent again: the same answer, never a second opening
-			if m.opened == nil {
-				return false
-			}
-			m.send(l, TypeOpenResult, pathBoth, m.opened)
-		default:
-			m.peerOpen, m.opened = b.Request, nil
-			m.tell(notice{kind: noticeOpenRequest})
-		}
+		return m.openAsked(b)
 	case *OpenResultBody:
-		if b.Request != m.openSeq || m.openTries == 0 {
-			return false
-		}
-		m.openTries = 0
-		m.stop(timerOpen)
-		m.tell(notice{kind: noticeOpenResult, on: b.Opened, text: b.Why})
+		return m.openResult(b)
 	case *SDPBody:
 		switch e.typ {
 		case TypeCandidate:
@@ -499,7 +486,7 @@ func (m *machine) sayAgain(l leg) {
 		m.send(l, TypeMute, pathAny, &MuteBody{Seq: m.muteSeq, On: m.muted})
 	}
 	if m.holdSeq > 0 {
-		m.send(l, TypeHold, pathAny, &HoldBody{Seq: m.holdSeq, On: m.held, Reason: m.holdReason})
+		m.sayHold(l)
 	}
 	if m.role == RoleCallee && m.offersPrep && !m.prep {
 		m.send(l, TypePrepared, pathAny, nil)

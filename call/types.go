@@ -253,7 +253,8 @@ const (
 	MaxCCParam       = 2048 // bytes
 	DefaultRingTime  = 60 * time.Second
 	DefaultReachTime = 10 * time.Second
-	unreachableAfter = 2 * time.Second
+	DefaultUnreach   = 2 * time.Second // to OnUnreachable
+	replyTime        = 2 * time.Second // in which busy devices don't end a call: another may still ring
 	leaseTime        = 5 * time.Second
 	pushInterval     = time.Second
 	graceTime        = 10 * time.Second
