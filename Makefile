@@ -11,11 +11,12 @@ DEBS       := libopus-dev pkg-config
 DEBS_TEST  := $(DEBS) mosquitto
 DEBS_LINT  := $(DEBS) shellcheck
 DEBS_ARM64 := pkg-config gcc-aarch64-linux-gnu libc6-dev-arm64-cross libopus-dev:arm64 qemu-user-static
+DEBS_BOARD := pkg-config gcc-aarch64-linux-gnu libc6-dev-arm64-cross libopus-dev:arm64 qemu-system-arm kmod xz-utils
 
 export TAGS FUZZTIME STATICCHECK GOVULNCHECK
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-mutants bench lint fuzz arm64 clean
+.PHONY: help build run test test-mutants test-board test-board-full bench lint fuzz arm64 clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -60,6 +61,15 @@ arm64: ## bin/intercom-arm64, static, tried once under qemu
 	  -ldflags '-s -w -linkmode external -extldflags "-static -lm"' -o bin/intercom-arm64 ./cmd/intercom
 	qemu-aarch64-static bin/intercom-arm64 version
 	@stat -c '%n %s' bin/intercom-arm64 | awk '{ printf "%s: %.1f MB\n", $$1, $$2/1e6 }'
+
+# The virtual board's kernel is made once (30 s) and kept in ~/.cache; CASE=name, REPLAY=1, OUT=folder: see lab/README.md.
+test-board: ## sound, GPIO and whole calls on a real arm64 kernel in QEMU
+	@scripts/need $(DEBS_BOARD)
+	@go run ./lab/testboard -tags '$(TAGS)' -case '$(if $(REPLAY),replay,$(CASE))' -out '$(OUT)'
+
+test-board-full: ## test-board with its long cases
+	@scripts/need $(DEBS_BOARD)
+	@go run ./lab/testboard -tags '$(TAGS)' -full -out '$(OUT)'
 
 clean: ## remove what was built
 	rm -rf bin

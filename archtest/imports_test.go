@@ -32,6 +32,7 @@ var parts = map[string][]string{
 	"gpio":     {},
 	"identity": {},
 	"internal": {},
+	"lab":      {"alsa", "audio", "board", "call", "config", "gpio", "identity", "station"},
 	"mqttpush": {"call", "identity"},
 	"rtc":      {"call"},
 	"station":  {"alsa", "audio", "board", "broker", "call", "config", "gpio", "identity", "mqttpush", "rtc"},

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// builder makes what runs in the board, each once.
+type builder struct {
+	dir    string // for what is built
+	kernel string // folder of lab/kernel
+	tags   string
+	built  map[string]string
+}
+
+// staticArm64 are the settings for cgo with Debian's cross compiler; the pkg-config folder must have the
+// arm64 libraries only.
+var staticArm64 = []string{
+	"GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=1", "CC=aarch64-linux-gnu-gcc",
+	"PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig", "GOFLAGS=",
+}
+
+const staticLink = `-linkmode external -extldflags "-static -lm"`
+
+// guest builds the board's first process.
+func (b *builder) guest(ctx context.Context) (string, error) {
+	return b.build(ctx, "guest", []string{"GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0", "GOFLAGS="},
+		"build", "-trimpath", "-ldflags", "-s -w", "./lab/guest")
+}
+
+// intercom builds the product as `make arm64` does.
+func (b *builder) intercom(ctx context.Context) (string, error) {
+	return b.build(ctx, "intercom", staticArm64, "build", "-trimpath", "-tags", b.tags+" netgo osusergo",
+		"-ldflags", "-s -w "+staticLink, "./cmd/intercom")
+}
+
+// test builds a package's tests, with the race detector.
+func (b *builder) test(ctx context.Context, pkg string) (string, error) {
+	return b.build(ctx, strings.NewReplacer("/", "-", ".", "").Replace(pkg)+".test", staticArm64,
+		"test", "-race", "-c", "-trimpath", "-tags", b.tags+" netgo osusergo", "-ldflags", "-s -w "+staticLink, pkg)
+}
+
+func (b *builder) build(ctx context.Context, name string, env []string, args ...string) (string, error) {
+	if path, ok := b.built[name]; ok {
+		return path, nil
+	}
+	out := filepath.Join(b.dir, name)
+	last := len(args) - 1
+	args = append(append(args[:last:last], "-o", out), args[last])
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Env = append(os.Environ(), env...)
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("build %s: %w\n%s", name, err, said.Bytes())
+	}
+	b.built[name] = out
+	return out, nil
+}
+
+// makeKernel returns the folder of the kernel, which it makes if need be.
+func makeKernel(ctx context.Context) (string, error) {
+	cmd := exec.CommandContext(ctx, "lab/kernel")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("the board's kernel: %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
