@@ -66,7 +66,7 @@ type Station struct {
 	Name     string `toml:"name"`      // device id; required
 	Service  string `toml:"service"`   // service id; required
 	User     string `toml:"user"`      // user id that it acts for; required
-	StateDir string `toml:"state_dir"` // journal and clock floor; default "state" beside the file
+	StateDir string `toml:"state_dir"` // last calls and clock floor; default "state" beside the file
 }
 
 // Identity is where this device's keys are.

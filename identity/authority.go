@@ -13,6 +13,8 @@ import (
 	jose "github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/json"
 	"github.com/go-jose/go-jose/v4/jwt"
+
+	"intercom/internal/durable"
 )
 
 // MaxAuthorities is the most keys in an authority file: the one in use and
@@ -107,7 +109,7 @@ func WriteAuthority(path string, keys ...ed25519.PublicKey) error {
 		}
 		out.Write(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 	}
-	if err := replaceFile(path, out.Bytes(), 0o644); err != nil {
+	if err := durable.Replace(path, out.Bytes(), 0o644); err != nil {
 		return fmt.Errorf("identity: write authority %s: %w", path, err)
 	}
 	return nil

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"intercom/internal/durable"
 )
 
 const (
@@ -71,7 +73,7 @@ func OpenFloor(path string, build time.Time, log *slog.Logger) *Floor {
 	return openFloor(path, build, log, sources{
 		elapsed: func() time.Duration { return time.Since(start) },
 		system:  func() (time.Time, bool) { return time.Now(), clockSynchronised() },
-		replace: replaceFile,
+		replace: durable.Replace,
 	})
 }
 

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"intercom/internal/durable"
 )
 
 // world is what a Floor sees of the outside. The test changes it by set, since
@@ -43,7 +45,7 @@ func (w *world) sources() sources {
 			if w.fail != nil {
 				return w.fail
 			}
-			return replaceFile(path, data, perm)
+			return durable.Replace(path, data, perm)
 		},
 	}
 }

@@ -16,6 +16,8 @@ import (
 	"strings"
 
 	jose "github.com/go-jose/go-jose/v4"
+
+	"intercom/internal/durable"
 )
 
 // Key is the Ed25519 private key of a device or of an authority. Printing or
@@ -54,7 +56,7 @@ func CreateKey(path string) (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("identity: create key %s: %w", path, err)
 	}
-	err = createFile(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
+	err = durable.Create(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return Key{}, fmt.Errorf("identity: create key %s: a file is there already and is never overwritten; "+
 			"to use a new key, move it away first and ask for a new access token: %w", path, fs.ErrExist)

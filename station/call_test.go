@@ -419,4 +419,8 @@ func TestStop(t *testing.T) {
 	if got := flat.last(1).Disconnected.Reason; got != call.ReasonAppDestroy {
 		t.Errorf("the flat's reason %v", got)
 	}
+	// Started again it still knows of the call that its stop ended.
+	if got := h.start(door.cfg).last(1).Disconnected.Reason; got != call.ReasonAppDestroy {
+		t.Errorf("the door's reason %v", got)
+	}
 }

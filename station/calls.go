@@ -266,13 +266,12 @@ func (s *station) openResult(t *talk, opened bool, why string) {
 	s.notice(toneOpened)
 }
 
-// record keeps the last records for Status.
+// record takes the record of a call that is over, on the Kit's goroutine: those
+// of the last calls come when the station's has ended.
 func (s *station) record(r call.Record) {
+	s.log.Info("record", "call", r.CallID, "record", r.String(), "setup", r.Setup, "ring", r.Ring, "talk", r.Talk)
+	s.records.add(r)
 	if r.Role == call.RoleCallee && r.Disconnected.Reason == call.ReasonBusy {
-		s.missed++ // the Kit turned it away by itself
+		s.post(func() { s.missed++ }) // the Kit turned it away by itself
 	}
-	if len(s.records) == maxRecords {
-		s.records = slices.Delete(s.records, 0, 1)
-	}
-	s.records = append(s.records, r)
 }

@@ -72,6 +72,8 @@ func (s *station) open(open *closers) error {
 		return err
 	}
 	open.add(status.Close)
+	s.records = openRecords(recordsPath(s.cfg), s.log)
+	open.add(s.records.Close)
 	if s.voices, err = newVoices(s.cfg.Sound.MessagesDir); err != nil {
 		return err
 	}
@@ -127,12 +129,9 @@ func (s *station) openNetwork(open *closers, me *owner) error {
 	s.link = l
 	s.kit, err = call.NewKit(call.Config{
 		Self: s.self, Token: s.token, Transport: l, Sealer: sealer, Media: m,
-		Microphone: s.sound.Microphone,
-		OnPush:     func(p string) { s.post(func() { s.pushed(p) }) },
-		OnRecord: func(r call.Record) {
-			s.log.Info("record", "call", r.CallID, "record", r.String(), "setup", r.Setup, "ring", r.Ring, "talk", r.Talk)
-			s.post(func() { s.record(r) })
-		},
+		Microphone:    s.sound.Microphone,
+		OnPush:        func(p string) { s.post(func() { s.pushed(p) }) },
+		OnRecord:      s.record,
 		NoCallWaiting: !s.cfg.Call.CallWaiting || s.cfg.Station.Kind == config.Door,
 		Now:           gpio.Monotonic,
 		Log:           s.log,

@@ -14,7 +14,6 @@ import (
 
 const (
 	maxEvents    = 256             // waiting for the station; posters wait, the sound's are dropped
-	maxRecords   = 8               // kept for Status
 	aftermathFor = 3 * time.Second // busy, unreachable and the like are shown
 	volumeStep   = 10
 )
@@ -47,6 +46,7 @@ type station struct {
 	presses chan gpio.ButtonEvent
 	quit    chan struct{} // closed when run is over: nobody waits for it any more
 	voices  *voices
+	records *records
 
 	hardware
 	link  *mqttpush.Transport
@@ -65,8 +65,7 @@ type station struct {
 	lostButtons  int
 	missed       int // calls since somebody last pressed a button here
 	shown        shown
-	ringID       uint64 // of the ring or waiting tone in audio.LayerTone
-	records      []call.Record
+	ringID       uint64      // of the ring or waiting tone in audio.LayerTone
 	rest         *time.Timer // ends after
 	openRest     *time.Timer // ends opened
 }

@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -37,8 +36,9 @@ type Status struct {
 	Missed     int           `json:"missed"`     // calls since somebody last pressed a button here
 	Open       bool          `json:"open"`       // the door
 	Call       *CallStatus   `json:"call,omitempty"`
-	Waiting    *CallStatus   `json:"waiting,omitempty"` // a second call, that waits or is held
-	Last       []call.Record `json:"last"`              // calls that are over, the latest last; at most 8
+	Waiting    *CallStatus   `json:"waiting,omitempty"`    // a second call, that waits or is held
+	Last       []call.Record `json:"last"`                 // calls that are over, also before a restart, the latest last; at most 8
+	LastFault  string        `json:"last_fault,omitempty"` // why those are not kept on disk
 	Counters   Counters      `json:"counters"`
 	Goroutines int           `json:"goroutines"`
 	RSS        int64         `json:"rss_bytes"` // resident memory; 0: not known
@@ -206,7 +206,7 @@ func (s *station) status() Status {
 	st := Status{
 		Version: s.opts.Version, Kind: s.cfg.Station.Kind, Name: s.cfg.Station.Name, Session: s.self.Session,
 		State: v.phase.String(), Connected: s.connected, Muted: v.muted, Open: v.open, Missed: s.missed,
-		Call: callStatus(s.front), Waiting: callStatus(s.back), Last: slices.Clone(s.records),
+		Call: callStatus(s.front), Waiting: callStatus(s.back), Last: s.records.last(), LastFault: s.records.fault(),
 		Goroutines: runtime.NumGoroutine(), RSS: resident(s.log),
 		Uptime: time.Since(s.began), Now: gpio.Monotonic(),
 		Counters: Counters{Kit: s.kit.Counters(), MQTT: s.link.Counters(), Card: s.sound.status(), Buttons: map[string]ButtonStatus{}},

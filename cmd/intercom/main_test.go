@@ -124,9 +124,8 @@ func TestWholeCall(t *testing.T) {
 			if w.PressToRinging <= 0 || w.PressToAcknowledged <= 0 || w.AcceptToFirstVoice <= 0 || w.MouthToEar <= 0 || w.DoorRSS <= 0 {
 				t.Errorf("a figure is missing: %+v", w)
 			}
-			// What a first call leaves may be started once for all; a leak is left by each.
-			if n := r.Runs[len(r.Runs)-1].GoroutinesLeaked; n != 0 {
-				t.Errorf("the last call left %d goroutines", n)
+			if w.GoroutinesLeaked != 0 {
+				t.Errorf("a call left %d goroutines: %s", w.GoroutinesLeaked, out)
 			}
 			t.Logf("press to ringing %.1f, accept to first voice %.1f, mouth to ear %.1f ms (median)", r.Median.PressToRinging, r.Median.AcceptToFirstVoice, r.Median.MouthToEar)
 		})
