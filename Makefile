@@ -13,6 +13,13 @@ DEBS_LINT  := $(DEBS) shellcheck
 DEBS_ARM64 := pkg-config gcc-aarch64-linux-gnu libc6-dev-arm64-cross libopus-dev:arm64 qemu-user-static
 DEBS_BOARD := pkg-config gcc-aarch64-linux-gnu libc6-dev-arm64-cross libopus-dev:arm64 qemu-system-arm kmod xz-utils
 
+# The board's binary is built and linked so; a bigger one fails its build.
+ARM64_BUILD := CGO_ENABLED=1 GOOS=linux GOARCH=arm64 CC=aarch64-linux-gnu-gcc \
+	PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig go build -trimpath -tags '$(TAGS) netgo osusergo'
+ARM64_LINK  := -linkmode external -extldflags "-static -lm"
+# bytes
+ARM64_LIMIT := 15000000
+
 export TAGS FUZZTIME STATICCHECK GOVULNCHECK
 
 .DEFAULT_GOAL := help
@@ -53,14 +60,19 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 	@CGO_ENABLED=1 scripts/fuzz
 
 # -lm: the static libopus needs sqrt. pkg-config must see only the arm64 libraries, so LIBDIR and not PATH.
-arm64: ## bin/intercom-arm64, static, tried once under qemu
+# Grown by megabytes at once? Something calls a method by a name that the linker can not see, so it keeps every
+# method of every type: go build -ldflags=-dumpdep ./cmd/intercom 2>&1 | grep ReflectMethod
+arm64: ## bin/intercom-arm64, static, tried once under qemu; fails if over 15 MB
 	@scripts/need $(DEBS_ARM64)
-	CGO_ENABLED=1 GOOS=linux GOARCH=arm64 CC=aarch64-linux-gnu-gcc \
-	PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig \
-	go build -trimpath -tags '$(TAGS) netgo osusergo' \
-	  -ldflags '-s -w -linkmode external -extldflags "-static -lm"' -o bin/intercom-arm64 ./cmd/intercom
+	$(ARM64_BUILD) -ldflags '-s -w $(ARM64_LINK)' -o bin/intercom-arm64 ./cmd/intercom
 	qemu-aarch64-static bin/intercom-arm64 version
-	@stat -c '%n %s' bin/intercom-arm64 | awk '{ printf "%s: %.1f MB\n", $$1, $$2/1e6 }'
+	@stat -c '%n %s' bin/intercom-arm64 | awk '{ printf "%s: %.1f MB\n", $$1, $$2/1e6; exit $$2 > $(ARM64_LIMIT) }'
+
+.PHONY: size
+size: ## the arm64 binary's size by library
+	@scripts/need $(DEBS_ARM64)
+	@$(ARM64_BUILD) -ldflags '$(ARM64_LINK)' -o bin/intercom-arm64.symbols ./cmd/intercom
+	@scripts/size bin/intercom-arm64.symbols
 
 # The virtual board's kernel is made once (30 s) and kept in ~/.cache; CASE=name, REPLAY=1, OUT=folder: see lab/README.md.
 test-board: ## sound, GPIO and whole calls on a real arm64 kernel in QEMU

@@ -17,25 +17,28 @@ import (
 )
 
 type demoCmd struct {
-	Once   bool   `help:"Make one whole call without a person: press, ring, accept, voice both ways, open, end; print what it took."`
-	Count  int    `default:"1" help:"With --once: so many calls, with median and worst."`
-	JSON   bool   `name:"json" help:"With --once: one line of JSON."`
-	Broker string `placeholder:"URL" help:"Use this MQTT broker instead of an own one."`
+	Once   bool   `arg:"--once" help:"make one whole call without a person: press, ring, accept, voice both ways, open, end; print what it took"`
+	Count  int    `arg:"--count" placeholder:"N" default:"1" help:"with --once: so many calls, with median and worst"`
+	JSON   bool   `arg:"--json" help:"with --once: one line of JSON"`
+	Broker string `arg:"--broker" placeholder:"URL" help:"use this MQTT broker instead of an own one"`
 }
 
-// Validate is kong's hook.
-func (r demoCmd) Validate() error {
+// check refuses flags that do not go together.
+func (r demoCmd) check() error {
 	if !r.Once && (r.JSON || r.Count != 1) {
-		return errors.New("--json and --count go with --once")
+		return usageError{errors.New("--json and --count go with --once")}
 	}
 	if r.Count < 1 || r.Count > 10000 {
-		return fmt.Errorf("--count is %d, 1 to 10000 allowed", r.Count)
+		return usageError{fmt.Errorf("--count is %d, 1 to 10000 allowed", r.Count)}
 	}
 	return nil
 }
 
 // Run is the demo.
 func (r demoCmd) Run(ctx context.Context, c console) error {
+	if err := r.check(); err != nil {
+		return err
+	}
 	if r.Once {
 		return once(ctx, c, r.Broker, r.Count, r.JSON)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -11,17 +12,17 @@ import (
 )
 
 type keyCmd struct {
-	Make      keyMakeCmd      `cmd:"" help:"Make a private key: of a device, or of the service's authority."`
-	Show      keyShowCmd      `cmd:"" help:"Show a key's thumbprint."`
-	Authority keyAuthorityCmd `cmd:"" help:"Write the public half of an authority's key, for the devices."`
+	Make      *keyMakeCmd      `arg:"subcommand" help:"Make a private key: of a device, or of the service's authority."`
+	Show      *keyShowCmd      `arg:"subcommand" help:"Show a key's thumbprint."`
+	Authority *keyAuthorityCmd `arg:"subcommand" help:"Write the public half of an authority's key, for the devices."`
 }
 
 type keyMakeCmd struct {
-	Out string `arg:"" default:"device.key" help:"The new file; an existing one is never overwritten (default ${default})." type:"path"`
+	Out string `arg:"positional" placeholder:"FILE" default:"device.key" help:"the new file; an existing one is never overwritten"`
 }
 
 // Run makes a key.
-func (r keyMakeCmd) Run(c console) error {
+func (r keyMakeCmd) Run(_ context.Context, c console) error {
 	k, err := identity.CreateKey(r.Out)
 	if err != nil {
 		return err
@@ -31,11 +32,11 @@ func (r keyMakeCmd) Run(c console) error {
 }
 
 type keyShowCmd struct {
-	File string `arg:"" default:"device.key" help:"The key's file (default ${default})." type:"path"`
+	File string `arg:"positional" placeholder:"FILE" default:"device.key" help:"the key's file"`
 }
 
 // Run shows a key's thumbprint, never the key.
-func (r keyShowCmd) Run(c console) error {
+func (r keyShowCmd) Run(_ context.Context, c console) error {
 	k, err := identity.LoadKey(r.File)
 	if err != nil {
 		return err
@@ -45,12 +46,12 @@ func (r keyShowCmd) Run(c console) error {
 }
 
 type keyAuthorityCmd struct {
-	Key string `arg:"" help:"The authority's private key." type:"path"`
-	Out string `arg:"" default:"authority.pub" help:"The new file (default ${default})." type:"path"`
+	Key string `arg:"positional,required" placeholder:"KEY" help:"the authority's private key"`
+	Out string `arg:"positional" placeholder:"FILE" default:"authority.pub" help:"the new file"`
 }
 
 // Run writes the public key.
-func (r keyAuthorityCmd) Run(c console) error {
+func (r keyAuthorityCmd) Run(_ context.Context, c console) error {
 	k, err := identity.LoadKey(r.Key)
 	if err != nil {
 		return err
@@ -63,22 +64,22 @@ func (r keyAuthorityCmd) Run(c console) error {
 }
 
 type tokenCmd struct {
-	Issue tokenIssueCmd `cmd:"" help:"Issue an access token for a device, with the authority's key."`
-	Show  tokenShowCmd  `cmd:"" help:"Show what a token says, without checking who signed it."`
+	Issue *tokenIssueCmd `arg:"subcommand" help:"Issue an access token for a device, with the authority's key."`
+	Show  *tokenShowCmd  `arg:"subcommand" help:"Show what a token says, without checking who signed it."`
 }
 
 type tokenIssueCmd struct {
-	Authority string        `required:"" placeholder:"FILE" help:"The authority's private key." type:"path"`
-	Key       string        `required:"" placeholder:"FILE" help:"The device's private key." type:"path"`
-	Service   string        `required:"" help:"Service id."`
-	User      string        `required:"" help:"User id."`
-	Device    string        `required:"" help:"Device id: the station's name."`
-	Lifetime  time.Duration `default:"8760h" help:"How long it is good (default ${default})."`
-	Out       string        `default:"device.token" placeholder:"FILE" help:"The new file (default ${default})." type:"path"`
+	Authority string        `arg:"--authority,required" help:"the authority's private key"`
+	Key       string        `arg:"--key,required" help:"the device's private key"`
+	Service   string        `arg:"--service,required" help:"service id"`
+	User      string        `arg:"--user,required" help:"user id"`
+	Device    string        `arg:"--device,required" help:"device id: the station's name"`
+	Lifetime  time.Duration `arg:"--lifetime" placeholder:"TIME" default:"8760h" help:"how long it is good"`
+	Out       string        `arg:"--out" default:"device.token" placeholder:"FILE" help:"the new file"`
 }
 
 // Run issues a token.
-func (r tokenIssueCmd) Run(c console) error {
+func (r tokenIssueCmd) Run(_ context.Context, c console) error {
 	authority, err := identity.LoadKey(r.Authority)
 	if err != nil {
 		return err
@@ -101,11 +102,11 @@ func (r tokenIssueCmd) Run(c console) error {
 }
 
 type tokenShowCmd struct {
-	File string `arg:"" default:"device.token" help:"The token's file (default ${default})." type:"path"`
+	File string `arg:"positional" placeholder:"FILE" default:"device.token" help:"the token's file"`
 }
 
 // Run shows a token's claims.
-func (r tokenShowCmd) Run(c console) error {
+func (r tokenShowCmd) Run(_ context.Context, c console) error {
 	data, err := os.ReadFile(r.File)
 	if err != nil {
 		return fmt.Errorf("read token: %w", err)

@@ -8,9 +8,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
-	"github.com/alecthomas/kong"
+	"github.com/alexflint/go-arg"
 )
 
 func main() {
@@ -32,33 +33,40 @@ type usageError struct{ error }
 func (e usageError) Unwrap() error { return e.error }
 
 type commands struct {
-	Run     runCmd     `cmd:"" help:"Run one station from its configuration file."`
-	Demo    demoCmd    `cmd:"" help:"A house of simulated boards on this machine: broker, door and indoor station."`
-	Broker  brokerCmd  `cmd:"" help:"Run the MQTT broker of one house."`
-	Status  statusCmd  `cmd:"" help:"Ask a running station how it is."`
-	Config  configCmd  `cmd:"" help:"Check a configuration file."`
-	Key     keyCmd     `cmd:"" help:"Make and show the private keys of devices and of the service's authority."`
-	Token   tokenCmd   `cmd:"" help:"Make and show access tokens."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Run     *runCmd     `arg:"subcommand" help:"run one station from its configuration file"`
+	Demo    *demoCmd    `arg:"subcommand" help:"a house of simulated boards on this machine: broker, door and indoor station"`
+	Broker  *brokerCmd  `arg:"subcommand" help:"run the MQTT broker of one house"`
+	Status  *statusCmd  `arg:"subcommand" help:"ask a running station how it is"`
+	Config  *configCmd  `arg:"subcommand" help:"check a configuration file"`
+	Key     *keyCmd     `arg:"subcommand" help:"make and show the private keys of devices and of the service's authority"`
+	Token   *tokenCmd   `arg:"subcommand" help:"make and show access tokens"`
+	Version *versionCmd `arg:"subcommand" help:"print the version"`
 }
 
-const description = `A door intercom. A press at a door station rings the indoor stations of a user;
+// Description is the head of every help text.
+func (commands) Description() string {
+	return `A door intercom. A press at a door station rings the indoor stations of a user;
 whoever accepts talks, and may open the door.
+`
+}
 
-Start with "intercom demo". Exit codes: 0 done, 1 it failed, 2 the command line
-or a configuration file is wrong.`
+// Epilogue is the end of every help text.
+func (commands) Epilogue() string {
+	return `Start with "intercom demo"; "intercom COMMAND --help" tells more of a command.
+Exit codes: 0 done, 1 it failed, 2 the command line or a configuration file is wrong.`
+}
 
 // console is where a command speaks.
 type console struct{ out, err io.Writer }
 
+// command is one that does something; the others only hold subcommands.
+type command interface {
+	Run(context.Context, console) error
+}
+
 // logic runs one command line and gives the exit code.
 func logic(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	var cmds commands
-	exited := -1
-	parser, err := kong.New(&cmds, kong.Name("intercom"), kong.Description(description),
-		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code }),
-		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(console{stdout, stderr}),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+	parser, err := arg.NewParser(arg.Config{Program: "intercom", IgnoreEnv: true}, &commands{})
 	if err != nil {
 		fmt.Fprintln(stderr, "intercom:", err)
 		return exitFailed
@@ -66,15 +74,22 @@ func logic(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	k, err := parser.Parse(args)
-	if exited >= 0 { // help was shown
-		return exited
+	err = parser.Parse(args)
+	if errors.Is(err, arg.ErrHelp) {
+		parser.WriteHelp(stdout)
+		return exitOK
+	}
+	cmd, runs := parser.Subcommand().(command)
+	if err == nil && !runs {
+		err = errors.New("a command is missing")
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "intercom: %v; see intercom --help\n", err)
+		names := append([]string{"intercom"}, parser.SubcommandNames()...)
+		fmt.Fprintf(stderr, "intercom: %v; see %s --help\n", err, strings.Join(names, " "))
+		parser.WriteUsage(stderr)
 		return exitUsage
 	}
-	err = k.Run()
+	err = cmd.Run(ctx, console{stdout, stderr})
 	var usage usageError
 	switch {
 	case err == nil:

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -16,7 +17,7 @@ import (
 )
 
 type runCmd struct {
-	Config string `required:"" placeholder:"FILE" help:"The station's configuration, TOML." type:"path"`
+	Config string `arg:"--config,required" help:"the station's configuration, TOML"`
 }
 
 // gcPercent is half of Go's default: a station allocates at set-up and hardly
@@ -58,7 +59,7 @@ func logger(c config.Log, w io.Writer) *slog.Logger {
 }
 
 type brokerCmd struct {
-	Listen string `default:"127.0.0.1:1883" placeholder:"HOST:PORT" help:"Where to listen; port 0 takes a free one. Without authentication: keep it in the house's own network (default ${default})."`
+	Listen string `arg:"--listen" default:"127.0.0.1:1883" placeholder:"HOST:PORT" help:"where to listen; port 0 takes a free one. Without authentication: keep it in the house's own network"`
 }
 
 // Run prints the address once it listens, and serves until SIGTERM or SIGINT.
@@ -73,15 +74,15 @@ func (b brokerCmd) Run(ctx context.Context, c console) error {
 }
 
 type configCmd struct {
-	Check configCheckCmd `cmd:"" help:"Read a configuration file and report every error with file, line and key."`
+	Check *configCheckCmd `arg:"subcommand" help:"Read a configuration file and report every error with file, line and key."`
 }
 
 type configCheckCmd struct {
-	File string `arg:"" help:"The file." type:"path"`
+	File string `arg:"positional,required" placeholder:"FILE" help:"the file"`
 }
 
 // Run reports all errors, or that there is none.
-func (r configCheckCmd) Run(c console) error {
+func (r configCheckCmd) Run(_ context.Context, c console) error {
 	cfg, err := loadConfig(r.File, c.err)
 	if err != nil {
 		return err
@@ -98,13 +99,16 @@ func (r configCheckCmd) Run(c console) error {
 }
 
 type statusCmd struct {
-	Config string `placeholder:"FILE" help:"The station's configuration." type:"path" xor:"where" required:""`
-	Socket string `placeholder:"PATH" help:"Its status socket." type:"path" xor:"where" required:""`
-	JSON   bool   `name:"json" help:"One line of JSON: state, last calls with their stages, counters, versions."`
+	Config string `arg:"--config" placeholder:"FILE" help:"the station's configuration; or"`
+	Socket string `arg:"--socket" placeholder:"PATH" help:"its status socket"`
+	JSON   bool   `arg:"--json" help:"one line of JSON: state, last calls with their stages, counters, versions"`
 }
 
 // Run asks a running station.
-func (r statusCmd) Run(c console) error {
+func (r statusCmd) Run(_ context.Context, c console) error {
+	if (r.Config == "") == (r.Socket == "") {
+		return usageError{errors.New("one of --config and --socket says which station; see intercom status --help")}
+	}
 	socket := r.Socket
 	if socket == "" {
 		cfg, err := loadConfig(r.Config, c.err)
@@ -127,7 +131,7 @@ func (r statusCmd) Run(c console) error {
 type versionCmd struct{}
 
 // Run prints the version.
-func (versionCmd) Run(c console) error {
+func (versionCmd) Run(_ context.Context, c console) error {
 	b := buildInfo()
 	_, err := fmt.Fprintf(c.out, "intercom %s (%s, %s/%s)\n", b.Version, b.Go, b.OS, b.Arch)
 	return err
