@@ -109,18 +109,26 @@ func (p *Pin) WaitForEdge(timeout time.Duration) bool {
 		late = timer.C
 	}
 	for {
-		select {
-		case e, ok := <-p.in.Edges():
-			if !ok {
-				return false
-			}
-			if want == gpio.BothEdges || (want == gpio.RisingEdge) == e.Active {
-				return true
-			}
-		case <-late:
-			return false
+		e, ok := p.next(late)
+		if !ok || want == gpio.BothEdges || (want == gpio.RisingEdge) == e.Active {
+			return ok
 		}
 	}
+}
+
+// next returns the next edge. One that is there already comes before the
+// timeout.
+func (p *Pin) next(late <-chan time.Time) (e lines.Edge, ok bool) {
+	select {
+	case e, ok = <-p.in.Edges():
+		return e, ok
+	default:
+	}
+	select {
+	case e, ok = <-p.in.Edges():
+	case <-late:
+	}
+	return e, ok
 }
 
 // Pull returns PullNoChange: it is not known here.
