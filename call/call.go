@@ -10,18 +10,19 @@ import (
 // goroutine, also from its handlers; those that answer bool say whether the
 // wish was taken up.
 type Call struct {
-	kit     *Kit
-	id      string
-	role    Role
-	peer    Address // caller: the user; callee: the calling device
-	handler Handler
-	queue   *queue
-	group   *Group // nil: of none
-	media   atomic.Pointer[MyMediaHandler]
-	voice   atomic.Pointer[Voice]
-	chosen  atomic.Pointer[Session]
-	mine    meter
-	theirs  meter
+	kit           *Kit
+	id            string
+	role          Role
+	peer          Address // caller: the user; callee: the calling device
+	handler       Handler
+	queue         *queue
+	group         *Group // nil: of none
+	acceptsItself bool   // it survived a glare with a call of this device's
+	media         atomic.Pointer[MyMediaHandler]
+	voice         atomic.Pointer[Voice]
+	chosen        atomic.Pointer[Session]
+	mine          meter
+	theirs        meter
 
 	// guarded by kit.mu
 	s            state

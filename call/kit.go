@@ -48,6 +48,7 @@ type Kit struct {
 	cancel  context.CancelFunc
 	ctx     context.Context
 	wg      sync.WaitGroup
+	callID  func() string
 	events  sync.WaitGroup // of wg, the queues of the calls: they may still leave a record
 	pushes  chan string
 	records chan Record
@@ -58,6 +59,7 @@ type Kit struct {
 	known    map[string]time.Time // call ids given to OnPush
 	told     map[string]time.Time // call ids that got our busy reply
 	seen     seen
+	survivor survivor // of a glare
 	counters map[string]uint64
 	handlers map[uint64]bool // goroutines that run the application's functions
 	closed   bool
@@ -81,7 +83,7 @@ func NewKit(cfg Config) (*Kit, error) {
 		cfg.Now = func() time.Duration { return time.Since(t0) }
 	}
 	k := &Kit{
-		cfg: cfg, log: cfg.Log,
+		cfg: cfg, log: cfg.Log, callID: newID,
 		pushes: make(chan string, 16), records: make(chan Record, 64),
 		calls: map[string]*Call{}, used: map[string]time.Time{}, known: map[string]time.Time{}, told: map[string]time.Time{},
 		counters: map[string]uint64{}, handlers: map[uint64]bool{},
@@ -178,7 +180,7 @@ func (k *Kit) free() error {
 	if k.closed {
 		return startError(StartNotInitialized, "the Kit is closed")
 	}
-	if live, _ := k.live(); live > 0 {
+	if live, _ := k.live(); live > 0 || k.survivor.awaited() {
 		return startError(StartAlreadyExist, "this device is in a call")
 	}
 	return nil
@@ -186,7 +188,7 @@ func (k *Kit) free() error {
 
 // startCall makes the call, of g if that is set. k.mu is held.
 func (k *Kit) startCall(p MakeCallParam, h Handler, g *Group) *Call {
-	c := k.newCall(newID(), RoleCaller, Address{Service: p.PeerServiceID, User: p.PeerUserID}, h)
+	c := k.newCall(k.callID(), RoleCaller, Address{Service: p.PeerServiceID, User: p.PeerUserID}, h)
 	if c.group = g; g != nil {
 		g.calls = append(g.calls, c)
 		c.queue.put(notice{kind: noticeMade})
@@ -225,13 +227,22 @@ func (k *Kit) VerifyCall(p VerifyCallParam, h Handler) (*Call, error) {
 	if _, ok := k.used[id]; ok || k.calls[id] != nil {
 		return nil, startError(StartReuse, "this cc_param was used before")
 	}
-	if k.busy() {
+	switch own, g := k.glare(p.CCParam, 0); {
+	case g == glareLost:
+		k.giveWay(own, p.CCParam)
+	case g == glareWon:
+		delete(k.known, id)
+		return nil, startError(StartAlreadyExist, "this device calls user %q, and that call survives", p.CCParam.caller.User)
+	case k.busy(id):
 		k.replyBusy(id, p.CCParam.caller)
 		delete(k.known, id) // it may ring when this device is free
 		return nil, startError(StartAlreadyExist, "this device is in a call")
 	}
 	remember(k.used, id, 2*DefaultRingTime)
 	c := k.newCall(id, RoleCallee, p.CCParam.caller, h)
+	if k.survivor.id == id {
+		c.acceptsItself, k.survivor = true, survivor{}
+	}
 	c.s.legs = []leg{{addr: p.CCParam.caller}}
 	c.s.activated = !p.AudioActivationByUser
 	c.mark("verify")
@@ -275,9 +286,16 @@ func (k *Kit) live() (live, connected int) {
 	return live, connected
 }
 
-// busy: at most one connected and one waiting call.
-func (k *Kit) busy() bool {
+// busy: at most one connected and one waiting call; one that is awaited after
+// a glare counts, but for itself.
+func (k *Kit) busy(id string) bool {
 	live, connected := k.live()
+	if k.survivor.awaited() {
+		if k.survivor.id == id {
+			return false
+		}
+		live++
+	}
 	return live > 1 || live == 1 && (connected == 0 || k.cfg.NoCallWaiting)
 }
 
@@ -412,7 +430,10 @@ func (k *Kit) pushed(msg Message, b *PushBody) {
 		k.counters["late"]++
 		return
 	}
-	if k.busy() {
+	if k.pushedInGlare(cc, millis(b.Age)) {
+		return
+	}
+	if k.busy(cc.callID) {
 		k.replyBusy(cc.callID, cc.caller)
 		return
 	}
@@ -458,7 +479,7 @@ func (k *Kit) perform(c *Call, a action) {
 	switch a := a.(type) {
 	case actPush:
 		cc := CCParam{callID: c.id, caller: k.cfg.Self}
-		k.transmit(c, actSend{to: c.peer, typ: TypePush, body: &PushBody{CCParam: cc.String(), Ringing: a.ringing}, path: pathMQTT}, c.id)
+		k.transmit(c, actSend{to: c.peer, typ: TypePush, body: &PushBody{CCParam: cc.String(), Age: (k.cfg.Now() - c.made).Milliseconds(), Ringing: a.ringing}, path: pathMQTT}, c.id)
 	case actSend:
 		k.transmit(c, a, c.id)
 	case actTimer:

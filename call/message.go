@@ -53,6 +53,7 @@ type (
 	// PushBody travels in push.
 	PushBody struct {
 		CCParam string   `json:"cc_param"`
+		Age     int64    `json:"age_ms"` // since the call was made
 		Ringing []string `json:"ringing,omitempty"` // "device/session" of who rings already
 	}
 	// VerifyBody travels in verify.
@@ -184,6 +185,9 @@ func checkBody(b any) error {
 	case *PushBody:
 		if len(b.Ringing) > maxRinging {
 			return fmt.Errorf("ringing has %d entries, at most %d", len(b.Ringing), maxRinging)
+		}
+		if b.Age < 0 || b.Age > 2*maxLimit.Milliseconds() {
+			return fmt.Errorf("age_ms is %d, 0 to %d allowed", b.Age, 2*maxLimit.Milliseconds())
 		}
 		if len(b.CCParam) > MaxCCParam {
 			return fmt.Errorf("cc_param has %d bytes, at most %d", len(b.CCParam), MaxCCParam)

@@ -108,6 +108,9 @@ func (c *Call) deliver(n notice) {
 		if h.OnVerified != nil {
 			h.OnVerified(c, n.on)
 		}
+		if c.acceptsItself {
+			c.Accept(AcceptOptions{})
+		}
 	case noticeConnected:
 		if h.OnConnected != nil {
 			h.OnConnected(c, n.on, n.on && c.role == RoleCallee)

@@ -129,6 +129,7 @@ const (
 // The events that drive step.
 type (
 	evMake    struct{}
+	evGlare   struct{} // another call between the two users survives
 	evVerify  struct{ nonce string }
 	evPushed  struct{ err error }
 	evTimer   struct{ kind timerKind }
@@ -278,6 +279,12 @@ func (m *machine) event(e any) bool {
 	switch e := e.(type) {
 	case evMake:
 		return m.make()
+	case evGlare:
+		if m.role != RoleCaller || m.phase == StateConnected || m.phase == StateIdle {
+			return false
+		}
+		m.finish(EndBody{Reason: ReasonAlreadyGotACall, Source: SourceTransport})
+		return true
 	case evVerify:
 		return m.verify(e.nonce)
 	case evPushed:

@@ -206,6 +206,8 @@ func (m *machine) legEnds(i int, e evMessage, b EndBody) bool {
 	m.confirm()
 	m.legEnded(i, end)
 	switch {
+	case end.Reason == ReasonAlreadyGotACall:
+		m.finish(end) // it holds for the user, whichever device says so
 	case end.Reason == ReasonBusy:
 		m.legs[i].busy = true
 		m.allOut()
