@@ -24,8 +24,15 @@ type Call struct {
 	mine          meter
 	theirs        meter
 
+	background *BackgroundCall // nil: a full call
+	param      VerifyCallParam // callee: what it was verified with
+
 	// guarded by kit.mu
 	s            state
+	nonces       []string      // callee: of this device's live checks of the call, the present one last
+	ringEnd      time.Duration // callee: on Config.Now
+	granted      bool          // a background call is on its way to another process
+	entered      bool          // it is in the journal
 	timers       map[timerKind]*time.Timer
 	sessions     map[string]Session
 	levels       *time.Timer
@@ -405,6 +412,7 @@ func (c *Call) recordNow() Record {
 // ended is what a call does last.
 func (c *Call) ended(d Disconnected) {
 	c.over = &d
+	c.kit.strike(c, entryEnded)
 	if c.levels != nil {
 		c.levels.Stop()
 		c.levels = nil

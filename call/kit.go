@@ -31,6 +31,14 @@ type Config struct {
 	// OnRecord gets each call's record, from one goroutine, after
 	// OnDisconnected.
 	OnRecord func(Record)
+	// Journal is a folder that background calls are kept in, so that another
+	// process of this device can adopt them, also after this one was killed;
+	// "": none. It is made, for this user alone, if there is none. What goes
+	// wrong with it is told by JournalErr, and the calls go on without it.
+	Journal string
+	// JournalIncoming keeps every verified call there while it rings, so that
+	// a station that was killed finds it in PendingBackgroundCalls.
+	JournalIncoming bool
 	// NoCallWaiting: a second call gets a busy reply.
 	NoCallWaiting bool
 	// AcceptEndsOther: accepting a waiting call ends the present one; else it is held.
@@ -52,6 +60,8 @@ type Kit struct {
 	events  sync.WaitGroup // of wg, the queues of the calls: they may still leave a record
 	pushes  chan string
 	records chan Record
+	journal *journal // nil: none
+	entries chan entryOp
 
 	mu       sync.Mutex // guards all below, and each Call's fields marked so
 	calls    map[string]*Call
@@ -63,6 +73,9 @@ type Kit struct {
 	counters map[string]uint64
 	handlers map[uint64]bool // goroutines that run the application's functions
 	closed   bool
+	adopting int              // calls on their way here from another process
+	orphans  map[string]entry // calls of a killed process of this device, from the journal
+	badDisk  error            // why the journal does not work
 }
 
 // NewKit checks cfg and starts listening.
@@ -90,6 +103,7 @@ func NewKit(cfg Config) (*Kit, error) {
 	}
 	k.ctx, k.cancel = context.WithCancel(context.Background())
 	k.handle(k.notify)
+	k.openJournal()
 	cfg.Transport.Listen(k.receive)
 	return k, nil
 }
@@ -224,7 +238,9 @@ func (k *Kit) VerifyCall(p VerifyCallParam, h Handler) (*Call, error) {
 		return nil, startError(StartNotInitialized, "the Kit is closed")
 	}
 	id := p.CCParam.callID
-	if _, ok := k.used[id]; ok || k.calls[id] != nil {
+	b := k.calls[id]
+	again := b != nil && b.background != nil && !b.granted && b.s.phase != StateDisconnected // no reuse: it takes over
+	if _, ok := k.used[id]; (ok || b != nil) && !again {
 		return nil, startError(StartReuse, "this cc_param was used before")
 	}
 	switch own, g := k.glare(p.CCParam, 0); {
@@ -234,20 +250,35 @@ func (k *Kit) VerifyCall(p VerifyCallParam, h Handler) (*Call, error) {
 		delete(k.known, id)
 		return nil, startError(StartAlreadyExist, "this device calls user %q, and that call survives", p.CCParam.caller.User)
 	case k.busy(id):
-		k.replyBusy(id, p.CCParam.caller)
-		delete(k.known, id) // it may ring when this device is free
+		if !again {
+			k.replyBusy(id, p.CCParam.caller)
+			delete(k.known, id) // it may ring when this device is free
+		}
 		return nil, startError(StartAlreadyExist, "this device is in a call")
 	}
+	if again {
+		return k.replace(b, p, h, false)
+	}
+	return k.verify(p, h, nil, evVerify{replaces: k.orphans[id].Nonces}), nil
+}
+
+// verify starts the live check of an incoming call. k.mu is held.
+func (k *Kit) verify(p VerifyCallParam, h Handler, b *BackgroundCall, e evVerify) *Call {
+	id := p.CCParam.callID
 	remember(k.used, id, 2*DefaultRingTime)
 	c := k.newCall(id, RoleCallee, p.CCParam.caller, h)
+	c.background, c.param = b, p
 	if k.survivor.id == id {
-		c.acceptsItself, k.survivor = true, survivor{}
+		c.acceptsItself, k.survivor = b == nil, survivor{}
 	}
 	c.s.legs = []leg{{addr: p.CCParam.caller}}
 	c.s.activated = !p.AudioActivationByUser
 	c.mark("verify")
-	k.apply(c, evVerify{newID()})
-	return c, nil
+	e.nonce = newID()
+	e.replaces = e.replaces[max(0, len(e.replaces)-maxReplaces):]
+	c.nonces = append(slices.Clone(e.replaces), e.nonce)
+	k.apply(c, e)
+	return c
 }
 
 func (k *Kit) mine(user, service string) error {
@@ -273,8 +304,12 @@ func (k *Kit) microphone(without bool) error {
 // live counts the calls that are not over, a group as one, and of these the
 // connected.
 func (k *Kit) live() (live, connected int) {
+	live = k.adopting
 	var groups []*Group
 	for _, c := range k.calls {
+		if c.background != nil {
+			continue // not until it is adopted
+		}
 		if c.s.phase != StateDisconnected && !(c.group != nil && slices.Contains(groups, c.group)) {
 			live++
 			groups = append(groups, c.group)
@@ -349,6 +384,7 @@ func (k *Kit) shut(r Reason) error {
 		c.queue.wait(me)
 	}
 	k.cfg.Transport.Listen(nil)
+	k.journal.hush()
 	k.cancel()
 	if !fromHandler {
 		k.wg.Wait()
@@ -514,12 +550,17 @@ func (k *Kit) tell(c *Call, n notice) {
 	switch n.kind {
 	case noticeVerified:
 		c.appData, c.startMessage = n.standing.AppData, n.standing.StartMessage
+		c.ringEnd = k.cfg.Now() + millis(n.standing.RingRemaining) + ringGrace
+		k.enter(c)
 	case noticeConnected:
 		c.began = k.cfg.Now()
 		c.answered = n.device
 		c.startLevels()
+		k.strike(c, entryNone)
 	case noticeNetworkLost:
 		n.on = k.cfg.Transport.Connected() // our own link stands: it is the peer's
+	case noticeAdopted:
+		k.strike(c, entryAdopted)
 	case noticeDisconnected:
 		c.ended(n.end)
 	}
@@ -690,7 +731,9 @@ func (k *Kit) forget(c *Call) {
 	for kind := range c.timers {
 		c.stop(kind)
 	}
-	delete(k.calls, c.id)
+	if k.calls[c.id] == c { // else its adopter has its place
+		delete(k.calls, c.id)
+	}
 	if c.role == RoleCallee {
 		remember(k.used, c.id, 2*DefaultRingTime)
 	}

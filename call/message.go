@@ -53,13 +53,16 @@ type (
 	// PushBody travels in push.
 	PushBody struct {
 		CCParam string   `json:"cc_param"`
-		Age     int64    `json:"age_ms"` // since the call was made
+		Age     int64    `json:"age_ms"`            // since the call was made
 		Ringing []string `json:"ringing,omitempty"` // "device/session" of who rings already
 	}
 	// VerifyBody travels in verify.
 	VerifyBody struct {
 		Nonce string `json:"nonce"`
 		Offer string `json:"offer"` // SDP
+		// Replaces are the nonces of this device's earlier live checks of the
+		// call, where it was adopted.
+		Replaces []string `json:"replaces,omitempty"`
 	}
 	// StandingBody travels in standing.
 	StandingBody struct {
@@ -195,6 +198,9 @@ func checkBody(b any) error {
 	case *VerifyBody:
 		if !ValidID(b.Nonce) {
 			return errors.New("nonce is not an id")
+		}
+		if len(b.Replaces) > maxReplaces {
+			return fmt.Errorf("replaces has %d entries, at most %d", len(b.Replaces), maxReplaces)
 		}
 		return atMost("offer", b.Offer, maxSDP)
 	case *StandingBody:

@@ -11,6 +11,8 @@ type notice struct {
 	d        time.Duration
 	device   Address
 	standing *StandingBody
+	quiet    bool // not for the handler
+	err      error
 	end      Disconnected
 }
 
@@ -34,8 +36,13 @@ const (
 	noticeOpenResult
 	noticeNetworkLost
 	noticeNetworkBack
+	noticeError   // background calls only
+	noticeAdopted // background calls only; the last
 	noticeDisconnected
 )
+
+// last reports whether nothing may follow.
+func (n noticeKind) last() bool { return n == noticeDisconnected || n == noticeAdopted }
 
 // stage names a notice in a call's record; "" for what is no stage.
 func (n noticeKind) stage() string {
@@ -56,6 +63,8 @@ func (n noticeKind) stage() string {
 		return "network_unavailable"
 	case noticeNetworkBack:
 		return "network_reavailable"
+	case noticeAdopted:
+		return "adopted"
 	case noticeDisconnected:
 		return "disconnected"
 	}
@@ -92,6 +101,13 @@ type MyMediaHandler struct {
 }
 
 func (c *Call) deliver(n notice) {
+	if n.quiet {
+		return
+	}
+	if c.background != nil {
+		c.background.deliver(n)
+		return
+	}
 	h := c.handler
 	switch n.kind {
 	case noticeMade:

@@ -11,10 +11,10 @@ import (
 const queueSize = 256
 
 // queue hands a call's events to its handlers: in order, one at a time, from
-// one goroutine. Level events coalesce; the last event is noticeDisconnected.
+// one goroutine. Level events coalesce; the last event is noticeDisconnected, or noticeAdopted.
 type queue struct {
 	deliver func(notice)
-	after   func() // set before noticeDisconnected is put; runs once after it
+	after   func() // set before the last event is put; runs once after it
 	ready   chan struct{}
 	done    chan struct{}
 
@@ -29,7 +29,7 @@ func newQueue(deliver func(notice)) *queue {
 }
 
 // put never blocks. False: the queue was full of life-cycle events, and n is
-// lost; noticeDisconnected always finds a place.
+// lost; the last always finds a place.
 func (q *queue) put(n notice) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -44,10 +44,10 @@ func (q *queue) put(n notice) bool {
 			}
 		}
 	}
-	if len(q.list) >= queueSize && n.kind != noticeDisconnected {
+	if len(q.list) >= queueSize && !n.kind.last() {
 		return n.kind == noticeLevel || n.kind == noticePeerLevel
 	}
-	q.last = n.kind == noticeDisconnected
+	q.last = n.kind.last()
 	q.list = append(q.list, n)
 	select {
 	case q.ready <- struct{}{}:
@@ -56,7 +56,7 @@ func (q *queue) put(n notice) bool {
 	return true
 }
 
-// run ends after noticeDisconnected.
+// run ends after the last event.
 func (q *queue) run() {
 	defer close(q.done)
 	q.mu.Lock()
@@ -69,7 +69,7 @@ func (q *queue) run() {
 		q.mu.Unlock()
 		for _, n := range list {
 			q.deliver(n)
-			if n.kind == noticeDisconnected {
+			if n.kind.last() {
 				if q.after != nil {
 					q.after()
 				}

@@ -34,13 +34,19 @@ type state struct {
 	opt   options
 	legs  []leg // caller: a device each; callee: one, the caller
 	// caller
-	confirmed bool // the transport confirmed a push
-	late      bool // replyTime is over
-	acked     bool // OnAcknowledged was given
+	confirmed bool     // the transport confirmed a push
+	late      bool     // replyTime is over
+	acked     bool     // OnAcknowledged was given
+	retired   []string // nonces of live checks that were replaced
 	// callee
 	offer      string // to be repeated in verify
 	ringing    bool
-	accepting  bool // Accept was called
+	accepting  bool     // Accept was called
+	replaces   []string // nonces of earlier live checks of this device: the call was adopted
+	quiet      bool     // and OnVerified was given before that
+	wantRing   bool     // Ringing and Accept were called before the caller confirmed it
+	wantAccept bool
+	wantPrep   bool
 	offersPrep bool // the caller offered responder preparation
 	// both
 	chosen      string // nonce of the leg that the voice goes to
@@ -128,9 +134,17 @@ const (
 
 // The events that drive step.
 type (
-	evMake    struct{}
-	evGlare   struct{} // another call between the two users survives
-	evVerify  struct{ nonce string }
+	evMake  struct{}
+	evGlare struct{} // another call between the two users survives
+	// evVerify starts the live check. A call that is adopted replaces those
+	// that this device has made of it, and is quiet where OnVerified was given
+	// then: Ringing and Accept are taken at once, and said when the caller has
+	// confirmed.
+	evVerify struct {
+		nonce    string
+		replaces []string
+		quiet    bool
+	}
 	evPushed  struct{ err error }
 	evTimer   struct{ kind timerKind }
 	evMessage struct {
@@ -286,7 +300,7 @@ func (m *machine) event(e any) bool {
 		m.finish(EndBody{Reason: ReasonAlreadyGotACall, Source: SourceTransport})
 		return true
 	case evVerify:
-		return m.verify(e.nonce)
+		return m.verify(e)
 	case evPushed:
 		return m.pushed(e.err)
 	case evTimer:
@@ -297,13 +311,10 @@ func (m *machine) event(e any) bool {
 		return m.session(e)
 	case evEnd:
 		return m.end(e.EndBody)
+	case evHandOver:
+		return m.handOver()
 	case evRinging:
-		if m.role != RoleCallee || m.phase != StateVerified || m.accepting || m.ending {
-			return false
-		}
-		m.ringing = true
-		m.send(m.legs[0], TypeRinging, pathBoth, nil)
-		return true
+		return m.ring()
 	case evAccept:
 		return m.accept(e.preparation)
 	case evMute:
@@ -358,10 +369,12 @@ func (m *machine) make() bool {
 	return true
 }
 
-func (m *machine) verify(nonce string) bool {
+func (m *machine) verify(e evVerify) bool {
 	if m.phase != StateIdle {
 		return false
 	}
+	nonce := e.nonce
+	m.replaces, m.quiet = e.replaces, e.quiet
 	m.phase = StateTrying
 	m.legs[0].nonce = nonce
 	m.chosen = nonce
@@ -493,6 +506,9 @@ func (m *machine) confirm() {
 // --- the application's wishes ---
 
 func (m *machine) accept(preparation bool) bool {
+	if m.early() {
+		return m.acceptEarly(preparation)
+	}
 	if m.role != RoleCallee || m.phase != StateVerified || m.accepting || m.ending {
 		return false
 	}

@@ -14,6 +14,9 @@ func (m *machine) message(e evMessage) bool {
 // fromCallee handles what a device of the callee says to the caller, who is
 // the only arbiter: the order of these calls decides.
 func (m *machine) fromCallee(e evMessage) bool {
+	if slices.Contains(m.retired, e.bind) {
+		return false // late, of a live check that was replaced
+	}
 	i := slices.IndexFunc(m.legs, func(l leg) bool { return l.addr == e.from })
 	if b, ok := e.body.(*VerifyBody); ok && e.typ == TypeVerify {
 		return m.liveCheck(i, e.from, b)
@@ -87,6 +90,13 @@ func (m *machine) liveCheck(i int, from Address, b *VerifyBody) bool {
 	if m.find(b.Nonce) >= 0 {
 		return false // another device's
 	}
+	if len(b.Replaces) > 0 {
+		j, done := m.replaced(i, from, b)
+		if done {
+			return true
+		}
+		i = j
+	}
 	if i < 0 {
 		if len(m.legs) >= MaxDevices {
 			m.send(leg{addr: from, nonce: b.Nonce}, TypeEnd, pathMQTT, &EndBody{Reason: ReasonReleasedCall, Source: SourceTransport})
@@ -95,7 +105,7 @@ func (m *machine) liveCheck(i int, from Address, b *VerifyBody) bool {
 		m.legs = append(m.legs, leg{addr: from})
 		i = len(m.legs) - 1
 	} else if n := m.legs[i].nonce; n != "" {
-		m.do(actSession{n, opClose, ""}) // the device checks anew: adopted, or free again
+		m.retire(n) // the device checks anew: adopted, or free again
 	}
 	m.legs[i] = leg{addr: from, nonce: b.Nonce}
 	m.do(actSession{b.Nonce, opAcceptOffer, b.Offer})
@@ -262,7 +272,8 @@ func (m *machine) fromCaller(e evMessage) bool {
 		m.do(actSession{l.nonce, opAcceptAnswer, b.Answer})
 		m.timer(timerRing, millis(b.RingRemaining)+ringGrace)
 		m.timer(timerLease, leaseTime)
-		m.tell(notice{kind: noticeVerified, on: b.ResponderPreparation, standing: b})
+		m.tell(notice{kind: noticeVerified, on: b.ResponderPreparation, standing: b, quiet: m.quiet})
+		m.sayEarly()
 		return true
 	case TypeConnected:
 		if m.ending { // the caller had connected when we ended: so it is the end of a talk
@@ -499,7 +510,7 @@ func (m *machine) sendVerify() {
 	if m.offer == "" || m.ending {
 		return
 	}
-	m.send(m.legs[0], TypeVerify, pathMQTT, &VerifyBody{Nonce: m.legs[0].nonce, Offer: m.offer})
+	m.send(m.legs[0], TypeVerify, pathMQTT, &VerifyBody{Nonce: m.legs[0].nonce, Offer: m.offer, Replaces: m.replaces})
 	m.timer(timerVerify, verifyInterval)
 }
 

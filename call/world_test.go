@@ -47,12 +47,13 @@ type node struct {
 	records []Record
 	pushes  int
 	calls   []*Call
+	waits   []*BackgroundCall
 	onPush  func(n *node, cc string)
 }
 
 func (w *world) node(user, device string, edit ...func(*Config)) *node {
 	n := &node{w: w, self: Address{"house", user, device, newID()}}
-	cfg := Config{Self: n.self, Token: "token", Transport: n, Sealer: plainSealer{}, Media: fakeMedia{w},
+	cfg := Config{Self: n.self, Token: "token", Transport: n, Sealer: plainSealer{}, Media: fakeMedia{w, n.self.Session},
 		OnPush: func(cc string) {
 			n.mu.Lock()
 			n.pushes++
@@ -255,16 +256,20 @@ func (plainSealer) CheckToken(t string) error {
 }
 
 // fakeMedia joins sessions in memory: no ICE, no sound, the same events.
-type fakeMedia struct{ w *world }
+type fakeMedia struct {
+	w       *world
+	session string // of the process
+}
 
 func (m fakeMedia) NewSession(c SessionConfig) (Session, error) {
-	return &fakeSession{w: m.w, cfg: c, id: newID()}, nil
+	return &fakeSession{w: m.w, owner: m.session, cfg: c, id: newID()}, nil
 }
 
 type fakeSession struct {
-	w   *world
-	cfg SessionConfig
-	id  string
+	w     *world
+	owner string
+	cfg   SessionConfig
+	id    string
 
 	evMu          sync.Mutex // held while an event is given
 	mu            sync.Mutex
@@ -393,4 +398,11 @@ func (w *world) cut(down bool) {
 			s.event(SessionEvent{Kind: SessionUp})
 		}
 	}
+}
+
+// die takes a session off the path without a word, as its process's death does.
+func (s *fakeSession) die() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
 }

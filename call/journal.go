@@ -1,0 +1,365 @@
+package call
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// journal is the folder in which the processes of a device keep their calls,
+// so that a call can change hands and outlive its process:
+//
+//	<call id>.call   one call (entry.go). Its owner holds the file's lock.
+//	<random>.sock    a living process, which can be asked for its calls (owner.go)
+//	lock             held, for some milliseconds, by who changes or reads the folder
+//	*.tmp            on its way to be a .call
+//
+// A file is replaced, never changed: written beside, synced, locked, renamed,
+// the folder synced. So at every moment, also of a power cut, the folder holds
+// the old or the new; and the lock of a .call is free only when its owner has
+// died, or has let go of it.
+type journal struct {
+	dir   string
+	sock  *ownerSocket // nil: none could be made
+	clock func() (boot string, now time.Duration, err error)
+	sync  func(*os.File) error
+	dial  func(network, address string, timeout time.Duration) (net.Conn, error)
+
+	mu   sync.Mutex // one at a time of this process; the folder's lock is for the others
+	lock *os.File
+	held map[string]*os.File // own entries, locked, by call id
+}
+
+const (
+	suffixCall = ".call"
+	suffixTmp  = ".tmp"
+	suffixSock = ".sock"
+
+	maxEntries = 64                  // of a folder
+	keepEntry  = 2 * DefaultRingTime // after its ring: for a clear answer to a late adopter
+	lockWait   = time.Second
+	lockRetry  = 5 * time.Millisecond
+)
+
+// newJournal opens a folder, and makes it if need be.
+func newJournal(dir string) (*journal, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("call: journal: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("call: journal: make the folder: %w; give one that this user may write, or none", err)
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil, fmt.Errorf("call: journal: %w", err)
+	}
+	if !ownedByMe(info) || info.Mode().Perm()&0o022 != 0 {
+		return nil, fmt.Errorf("call: journal %s: the folder (mode %v) can be written by other users, who could take calls: chmod 700, and let the user of this process own it", dir, info.Mode().Perm())
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE|openFlags, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("call: journal: %w; give a folder that this user may write, or none", err)
+	}
+	return &journal{dir: dir, clock: bootTime, sync: (*os.File).Sync, dial: net.DialTimeout, lock: lock, held: map[string]*os.File{}}, nil
+}
+
+// locked runs f while no other process reads or changes the folder.
+func (j *journal) locked(f func(boot string, now time.Duration) error) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	boot, now, err := j.clock()
+	if err != nil {
+		return fmt.Errorf("call: journal: read the time since boot: %w", err)
+	}
+	for t := time.Duration(0); ; t += lockRetry {
+		if err = lockFile(j.lock); err == nil {
+			break
+		}
+		if t >= lockWait {
+			return fmt.Errorf("call: journal %s: another process has held it for %v: %w", j.dir, lockWait, err)
+		}
+		time.Sleep(lockRetry)
+	}
+	err = f(boot, now)
+	return errors.Join(err, unlockFile(j.lock))
+}
+
+// put keeps an entry; left is what remains of its ring.
+func (j *journal) put(e entry, left time.Duration) error {
+	return j.locked(func(boot string, now time.Duration) error {
+		e.Boot, e.Until = boot, (now + left).Milliseconds()
+		n, err := j.clean(boot, now)
+		if err != nil {
+			return err
+		}
+		if n >= maxEntries {
+			return fmt.Errorf("call: journal %s: it is full, with %d calls", j.dir, n)
+		}
+		return j.write(e)
+	})
+}
+
+// strike lets go of an own entry: it is removed, or leaves a word on what
+// became of the call. What another process has put in its place is left alone.
+func (j *journal) strike(id string, e entry) error {
+	return j.locked(func(boot string, now time.Duration) error {
+		f := j.held[id]
+		if f == nil {
+			return nil
+		}
+		defer j.release(id) // also of what write holds
+		if path := j.path(id); !same(f, path) {
+			return nil
+		} else if e.State == entryNone {
+			return os.Remove(path)
+		}
+		e.Boot, e.Until, e.AppData = boot, now.Milliseconds(), nil
+		return j.write(e)
+	})
+}
+
+func (j *journal) path(id string) string { return filepath.Join(j.dir, id+suffixCall) }
+
+func (j *journal) release(id string) {
+	if f := j.held[id]; f != nil {
+		_ = f.Close() // was synced; frees the lock
+		delete(j.held, id)
+	}
+}
+
+// write puts an entry in its place and holds its lock.
+func (j *journal) write(e entry) (err error) {
+	cc, err := ParseCCParam(e.CCParam)
+	if err != nil {
+		return err
+	}
+	data, err := e.marshal()
+	if err != nil {
+		return fmt.Errorf("call: journal: encode: %w", err)
+	}
+	id := cc.callID
+	tmp := filepath.Join(j.dir, id+suffixTmp)
+	f, err := os.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_EXCL|openFlags, 0o600)
+	if err != nil {
+		return fmt.Errorf("call: journal: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("call: journal: keep call %s: %w", id, err), f.Close(), os.Remove(tmp))
+		}
+	}()
+	if _, err = f.Write(data); err != nil {
+		return err
+	}
+	if err = j.sync(f); err != nil {
+		return err
+	}
+	if err = lockFile(f); err != nil {
+		return err
+	}
+	if err = os.Rename(tmp, j.path(id)); err != nil {
+		return err
+	}
+	j.release(id)
+	j.held[id] = f
+	return j.syncDir()
+}
+
+func (j *journal) syncDir() error {
+	d, err := os.Open(j.dir)
+	if err != nil {
+		return fmt.Errorf("call: journal: %w", err)
+	}
+	return errors.Join(j.sync(d), d.Close())
+}
+
+// file is one entry as found in the folder.
+type file struct {
+	id    string
+	entry entry
+	err   error // why it can not be read
+	free  bool  // nobody holds its lock: its owner is dead or has let go
+	old   bool  // of an earlier boot, or its ring is over
+}
+
+// read reads the entry of a call. The file is given, locked, where it is free;
+// nil else.
+func (j *journal) read(id, boot string, now time.Duration) (e file, f *os.File) {
+	e.id = id
+	f, err := os.OpenFile(j.path(id), os.O_RDWR|openFlags, 0)
+	if err != nil {
+		e.err = err
+		return e, nil
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("it is no regular file")
+	}
+	if err != nil {
+		e.err = errors.Join(err, f.Close())
+		return e, nil
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxEntry+1))
+	if err == nil {
+		e.entry, err = parseEntry(data)
+	}
+	e.err = err
+	e.free = lockFile(f) == nil
+	e.old = e.entry.Boot != boot || now.Milliseconds() >= e.entry.Until
+	if !e.free {
+		_ = f.Close() // only read
+		return e, nil
+	}
+	return e, f
+}
+
+// ids are the calls of the folder, at most so many as can be there.
+func (j *journal) ids() (ids, temporary []string, err error) {
+	d, err := os.Open(j.dir)
+	if err != nil {
+		return nil, nil, fmt.Errorf("call: journal: %w", err)
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(4 * maxEntries)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, nil, fmt.Errorf("call: journal: %w", err)
+	}
+	slices.Sort(names)
+	for _, n := range names {
+		if id, ok := strings.CutSuffix(n, suffixCall); ok && ValidID(id) {
+			ids = append(ids, id)
+		} else if strings.HasSuffix(n, suffixTmp) {
+			temporary = append(temporary, n)
+		}
+	}
+	return ids, temporary, nil
+}
+
+// clean removes what nobody needs any more: entries without an owner that are
+// long over, of an earlier boot (after which the repeated push brings the
+// call) or damaged, and what a killed process was about to write. A file of a
+// later version, and what is no file, is left alone and counts.
+func (j *journal) clean(boot string, now time.Duration) (left int, err error) {
+	ids, temporary, err := j.ids()
+	if err != nil {
+		return 0, err
+	}
+	for _, n := range temporary {
+		err = errors.Join(err, os.Remove(filepath.Join(j.dir, n)))
+	}
+	for _, id := range ids {
+		e, f := j.read(id, boot, now)
+		gone := e.free && !errors.Is(e.err, errLater) &&
+			(e.err != nil || e.entry.Boot != boot || now.Milliseconds() >= e.entry.Until+keepEntry.Milliseconds())
+		if gone {
+			err = errors.Join(err, os.Remove(j.path(id)))
+		} else {
+			left++
+		}
+		if f != nil {
+			_ = f.Close()
+		}
+	}
+	return left, err
+}
+
+// pending are the calls of this device that may be adopted; bad is the first
+// file that could not be read.
+func (j *journal) pending(self Address) (list []file, bad error, err error) {
+	err = j.locked(func(boot string, now time.Duration) error {
+		ids, _, err := j.ids()
+		for _, id := range ids {
+			e, f := j.read(id, boot, now)
+			if f != nil {
+				_ = f.Close()
+			}
+			switch {
+			case errors.Is(e.err, fs.ErrNotExist):
+			case e.err != nil:
+				bad = errors.Join(bad, fmt.Errorf("call: journal: %s: %w", j.path(id), e.err))
+			case e.old || !e.entry.of(self) || e.entry.id() != id:
+			case e.entry.State == entryBackground, e.entry.State == entryForeground && e.free:
+				list = append(list, e)
+			}
+		}
+		return err
+	})
+	return list, bad, err
+}
+
+// take makes a dead owner's call this process's.
+func (j *journal) take(id string, self Address, noMic error) (e entry, left time.Duration, err error) {
+	err = j.locked(func(boot string, now time.Duration) error {
+		got, f := j.read(id, boot, now)
+		e = got.entry
+		left = millis(e.Until) - now
+		err := got.adoptable(self)
+		if err == nil && f == nil {
+			err = ErrAlreadyAdopted
+			if e.State == entryBackground && j.held[id] == nil {
+				err = errors.New("the process that has it does not answer")
+			}
+		}
+		if err == nil && !e.AllowCallWithoutMic {
+			err = noMic
+		}
+		if err == nil {
+			j.release(id)
+			j.held[id] = f
+			return nil
+		}
+		if f != nil {
+			_ = f.Close()
+		}
+		return err
+	})
+	return e, left, err
+}
+
+// adoptable reports why an entry's call can not be adopted by this device.
+func (e file) adoptable(self Address) error {
+	switch {
+	case errors.Is(e.err, fs.ErrNotExist):
+		return ErrNoSuchCall
+	case e.err != nil:
+		return fmt.Errorf("its file in the journal can not be used: %w", e.err)
+	case e.entry.id() != e.id:
+		return errors.New("its file in the journal is of another call")
+	case !e.entry.of(self):
+		return fmt.Errorf("%w for this device: it is of %s", ErrNoSuchCall, e.entry.Owner)
+	case e.entry.State == entryAdopted:
+		return ErrAlreadyAdopted
+	case e.entry.State == entryEnded || e.old:
+		return ErrEnded
+	}
+	return nil
+}
+
+// close lets go of all entries; they stay, as a dead owner's.
+func (j *journal) close() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for id := range j.held {
+		j.release(id)
+	}
+	return j.lock.Close()
+}
+
+// same reports whether f is still what path names.
+func same(f *os.File, path string) bool {
+	a, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	b, err := os.Lstat(path)
+	return err == nil && os.SameFile(a, b)
+}

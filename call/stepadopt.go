@@ -1,0 +1,105 @@
+package call
+
+import "slices"
+
+// What step makes of a call that changes hands: from a background call to the
+// one that adopts it, in this process or another one of the same device.
+//
+//	        owner                    caller                   adopter
+//	verified, rings      ◀── nonce n1 ──▶
+//	        │ evHandOver: silent, OnAdopted
+//	        ▼                                                     │ evVerify
+//	  disconnected           ◀─── verify {nonce n2, replaces n1} ─┤ trying
+//	                         leg n1 becomes leg n2                │
+//	                         ──── standing {n2} ─────────────────▶ verified
+
+// evHandOver retires a background call: the caller is told nothing, since its
+// adopter's live check tells it.
+type evHandOver struct{}
+
+const (
+	maxReplaces = 4  // nonces that one live check may replace
+	maxRetired  = 32 // live checks of one call that were replaced
+)
+
+func (m *machine) handOver() bool {
+	if m.role != RoleCallee || m.ending || m.accepting || m.phase != StateTrying && m.phase != StateVerified {
+		return false
+	}
+	m.phase = StateDisconnected
+	m.final = EndBody{Reason: ReasonMultiDeviceAnswer, Source: SourceTransport}
+	m.legs[0].over, m.legs[0].ack = true, true
+	m.do(actStopAll{})
+	m.do(actSession{m.legs[0].nonce, opClose, ""})
+	m.tell(notice{kind: noticeAdopted})
+	m.timer(timerForget, 2*DefaultRingTime)
+	return true
+}
+
+// early reports whether a wish comes while the caller has yet to confirm an
+// adopted call.
+func (m *machine) early() bool { return m.quiet && m.phase == StateTrying && !m.ending }
+
+func (m *machine) ring() bool {
+	if m.early() {
+		m.wantRing = true
+		return true
+	}
+	if m.role != RoleCallee || m.phase != StateVerified || m.accepting || m.ending {
+		return false
+	}
+	m.ringing = true
+	m.send(m.legs[0], TypeRinging, pathBoth, nil)
+	return true
+}
+
+// acceptEarly notes an Accept that comes before the caller has confirmed.
+func (m *machine) acceptEarly(preparation bool) bool {
+	if m.wantAccept {
+		return false
+	}
+	m.wantAccept, m.wantPrep = true, preparation
+	return true
+}
+
+// sayEarly says what was wished for before the caller had confirmed.
+func (m *machine) sayEarly() {
+	if m.wantRing {
+		m.ring()
+	}
+	if m.wantAccept {
+		m.accept(m.wantPrep)
+	}
+}
+
+// retire makes room for another live check of the same device: what still
+// comes of the earlier one is ignored.
+func (m *machine) retire(nonce string) {
+	if len(m.retired) >= maxRetired {
+		m.retired = m.retired[1:]
+	}
+	m.retired = append(slices.Clip(m.retired), nonce)
+	m.do(actSession{nonce, opClose, ""})
+}
+
+// replaced is the caller's part of an adoption: it finds the leg that a live
+// check replaces and gives it to the new process, whose own leg is i (-1:
+// none). done: the check was answered. Of two that replace the same one, the
+// first counts.
+func (m *machine) replaced(i int, from Address, b *VerifyBody) (its int, done bool) {
+	j := slices.IndexFunc(m.legs, func(l leg) bool {
+		return l.nonce != "" && l.addr.UserAddress() == from.UserAddress() && l.addr.Device == from.Device && slices.Contains(b.Replaces, l.nonce)
+	})
+	end := EndBody{Reason: ReasonReleasedCall, Source: SourceTransport}
+	switch {
+	case j < 0 && !slices.ContainsFunc(b.Replaces, func(n string) bool { return slices.Contains(m.retired, n) }):
+		return i, false // the earlier one never came here
+	case j >= 0 && m.legs[j].over: // it was out before it changed hands
+		end = m.legs[j].end
+	case j >= 0 && (i < 0 || i == j):
+		m.legs[j].addr = from
+		return j, false
+	}
+	m.send(leg{addr: from, nonce: b.Nonce}, TypeEnd, pathMQTT, &end)
+	return i, true
+}
