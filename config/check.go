@@ -30,6 +30,7 @@ func (c *Config) check() {
 	c.checkLamps()
 	c.checkDoor()
 	c.checkCall()
+	c.checkQuiet()
 	c.checkSound()
 	c.checkNetwork()
 	oneOf(c, "log.level", c.Log.Level, "debug", "info", "warn", "error")
@@ -93,7 +94,7 @@ func (c *Config) checkBoard() {
 }
 
 func (c *Config) checkButtons() {
-	actions := []Action{ActionCall, ActionAccept, ActionEnd, ActionMute, ActionOpen, ActionVolumeUp, ActionVolumeDown, ActionRingerMute}
+	actions := []Action{ActionCall, ActionAccept, ActionEnd, ActionDecline, ActionMute, ActionOpen, ActionVolumeUp, ActionVolumeDown, ActionRingerMute, ActionQuiet}
 	c.atMost("button", len(c.Buttons))
 	seen := make(map[string]int)
 	used := make(map[Action]bool)
@@ -107,14 +108,21 @@ func (c *Config) checkButtons() {
 		}
 		calls := b.Action == ActionCall || b.LongPress == ActionCall
 		switch {
+		case calls && c.doc.Has(key("callees")):
+			c.checkGroup(key, b)
 		case calls:
 			c.required(key("callee"), b.Callee, `say whom it calls, as in callee = "flat-1"`)
 			c.id(key("callee"), b.Callee)
-			if b.Callee != "" && b.Callee == c.Station.User {
-				c.bad(key("callee"), "%q is this station's own user; name another", b.Callee)
+			c.notSelf(key("callee"), b.Callee)
+		default:
+			for _, k := range []string{"callee", "callees"} {
+				if c.doc.Has(key(k)) {
+					c.bad(key(k), "only a button with the action call has one, and this one's is %q; remove it", b.Action)
+				}
 			}
-		case c.doc.Has(key("callee")):
-			c.bad(key("callee"), "only a button with the action call has one, and this one's is %q; remove it", b.Action)
+		}
+		if c.doc.Has(key("fall_through_after")) && !c.doc.Has(key("callees")) {
+			c.bad(key("fall_through_after"), "is for a button with callees; name them, or remove it")
 		}
 		used[b.Action], used[b.LongPress] = true, true
 	}
@@ -129,6 +137,39 @@ func (c *Config) checkButtons() {
 				c.warn("button", "no button has the action %s; without it calls are only handled from elsewhere", a)
 			}
 		}
+	}
+}
+
+const (
+	maxGroup       = 16        // call.MaxGroup
+	maxFallThrough = time.Hour // from the first to the last; package call takes no later member
+)
+
+// checkGroup looks at a button that rings several users.
+func (c *Config) checkGroup(key func(string) string, b Button) {
+	if c.doc.Has(key("callee")) {
+		c.bad(key("callee"), "has no place beside callees; put it into the list")
+	}
+	if n := len(b.Callees); n < 2 || n > maxGroup {
+		c.bad(key("callees"), "has %d users, use 2 to %d; for a single one write callee", n, maxGroup)
+	}
+	c.users(key("callees"), b.Callees)
+	for i, u := range b.Callees {
+		c.notSelf(fmt.Sprintf("%s[%d]", key("callees"), i), u)
+	}
+	after := key("fall_through_after")
+	if !c.doc.Has(after) {
+		return
+	}
+	between(c, after, b.FallThroughAfter, 5*time.Second, 10*time.Minute)
+	if last := time.Duration(len(b.Callees)-1) * b.FallThroughAfter; last > maxFallThrough {
+		c.bad(after, "the last of %d users would ring after %v, over the limit of %v; make it shorter", len(b.Callees), show(last), show(maxFallThrough))
+	}
+}
+
+func (c *Config) notSelf(key, user string) {
+	if user != "" && user == c.Station.User {
+		c.bad(key, "%q is this station's own user; name another", user)
 	}
 }
 
@@ -206,6 +247,7 @@ func (c *Config) checkCall() {
 	}
 	oneOf(c, "call.same_button", l.SameButton, "feedback", "end")
 	oneOf(c, "call.other_button", l.OtherButton, "switch", "feedback")
+	oneOf(c, "call.accept_waiting", l.AcceptWaiting, "hold", "end")
 	oneOf(c, "call.decline_scope", l.DeclineScope, "user", "device")
 }
 

@@ -16,14 +16,16 @@ type Action string
 
 // The actions of a button.
 const (
-	ActionCall       Action = "call" // rings Button.Callee
+	ActionCall       Action = "call" // rings Button.Users
 	ActionAccept     Action = "accept"
-	ActionEnd        Action = "end" // declines or ends
+	ActionEnd        Action = "end"     // declines or ends what is in front
+	ActionDecline    Action = "decline" // declines what rings, also behind a talk, and ends nothing else
 	ActionMute       Action = "mute"
 	ActionOpen       Action = "open"
 	ActionVolumeUp   Action = "volume-up"
 	ActionVolumeDown Action = "volume-down"
-	ActionRingerMute Action = "ringer-mute"
+	ActionRingerMute Action = "ringer-mute"    // it rings by its lamp
+	ActionQuiet      Action = "do-not-disturb" // it does not ring
 )
 
 // Shows is what a lamp is for.
@@ -49,6 +51,7 @@ type Config struct {
 	Lamps    []Lamp   `toml:"lamp"`
 	Door     DoorLock `toml:"door"`
 	Call     Call     `toml:"call"`
+	Quiet    Quiet    `toml:"quiet"`
 	Sound    Sound    `toml:"sound"`
 	Network  Network  `toml:"network"`
 	Log      Log      `toml:"log"`
@@ -101,8 +104,21 @@ type Simulated struct {
 type Button struct {
 	Name      string `toml:"name"`       // line name in the profile; required
 	Action    Action `toml:"action"`     // on press; required
-	Callee    string `toml:"callee"`     // user id; required with the action call, refused without
+	Callee    string `toml:"callee"`     // user id; this or Callees is required with the action call, refused without
 	LongPress Action `toml:"long_press"` // also, after one second; default none
+
+	Callees []string `toml:"callees"` // several users, 2 to 16
+	// FallThroughAfter is how long after one of Callees the next rings too; 5 s
+	// to 10 min; default 0: all ring at once.
+	FallThroughAfter time.Duration `toml:"fall_through_after"`
+}
+
+// Users are those whom the button rings, in their order.
+func (b Button) Users() []string {
+	if b.Callee != "" {
+		return []string{b.Callee}
+	}
+	return b.Callees
 }
 
 // Lamp is one lamp that is used.
@@ -130,6 +146,7 @@ type Call struct {
 	SameButton       string        `toml:"same_button"`       // the same button again, at a door in a call: "feedback" (default) or "end"
 	OtherButton      string        `toml:"other_button"`      // another one: "switch" (default; end, and ring anew) or "feedback"
 	CallWaiting      bool          `toml:"call_waiting"`      // default true
+	AcceptWaiting    string        `toml:"accept_waiting"`    // accepting a second call does this to the first: "hold" (default) or "end"
 	DeclineScope     string        `toml:"decline_scope"`     // a decline ends the call for the "user" (default) or the "device"
 }
 
@@ -184,6 +201,7 @@ func defaults() *Config {
 			SameButton:       "feedback",
 			OtherButton:      "switch",
 			CallWaiting:      true,
+			AcceptWaiting:    "hold",
 			DeclineScope:     "user",
 		},
 		Sound: Sound{Volume: 70, RingerVolume: 80, Frame: 10 * time.Millisecond, Bitrate: 32000},

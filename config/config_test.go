@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -121,7 +122,8 @@ func TestSample(t *testing.T) {
 		t.Fatalf("with the examples in force: %v", err)
 	}
 	for _, key := range keys() {
-		if !full.doc.Has(key) && key != "button[0].long_press" {
+		another := strings.Replace(key, "button[0]", "button[2]", 1)
+		if !full.doc.Has(key) && !full.doc.Has(another) && key != "button[0].long_press" {
 			t.Errorf("the sample does not show %s", key)
 		}
 	}
@@ -159,8 +161,19 @@ func TestErrors(t *testing.T) {
 		{"no callee", "-callee = \"flat-1\"\n+", `8:3: button[0].callee: is missing; say whom it calls, as in callee = "flat-1"`},
 		{"own callee", "-\"flat-1\"\n+\"door\"", `11:1: button[0].callee: "door" is this station's own user; name another`},
 		{"needless callee", "[[button]]\nname='b'\naction='end'\ncallee='x'\n", `15:1: button[1].callee: only a button with the action call has one, and this one's is "end"; remove it`},
-		{"long press", "[[button]]\nname='b'\naction='end'\nlong_press=''\n", `15:1: button[1].long_press: "" is not one of the values; use ["call" "accept" "end" "mute" "open" "volume-up" "volume-down" "ringer-mute"]`},
+		{"long press", "[[button]]\nname='b'\naction='end'\nlong_press=''\n", `15:1: button[1].long_press: "" is not one of the values; use ["call" "accept" "end" "decline" "mute" "open" "volume-up" "volume-down" "ringer-mute" "do-not-disturb"]`},
 		{"long press call", "[[button]]\nname='b'\naction='end'\nlong_press='call'\n", `12:3: button[1].callee: is missing; say whom it calls, as in callee = "flat-1"`},
+		{"needless callees", "[[button]]\nname='b'\naction='end'\ncallees=['x']\nfall_through_after='9s'\n", `15:1: button[1].callees: only a button with the action call has one, and this one's is "end"; remove it`},
+		{"callee and callees", "[[button]]\nname='b'\naction='call'\ncallee='x'\ncallees=['x']\n", `15:1: button[1].callee: has no place beside callees; put it into the list` + "\n" + `16:1: button[1].callees: has 1 users, use 2 to 16; for a single one write callee`},
+		{"callees", "[[button]]\nname='b'\naction='call'\ncallees=['x','y z','x','door']\n", `15:14: button[1].callees[1]: "y z" is not an id; use 1 to 64 of a-z A-Z 0-9 . _ -` + "\n" +
+			`f:15:20: button[1].callees[2]: "x" is in the list twice; remove one` + "\n" + `f:15:24: button[1].callees[3]: "door" is this station's own user; name another`},
+		{"fall-through too short", "[[button]]\nname='b'\naction='call'\ncallees=['x','y']\nfall_through_after='4s'\n", `16:1: button[1].fall_through_after: 4s is out of bounds; use 5s to 10m`},
+		{"fall-through too long", "[[button]]\nname='b'\naction='call'\ncallees=['1','2','3','4','5','6','7','8']\nfall_through_after='10m'\n", `16:1: button[1].fall_through_after: the last of 8 users would ring after 1h10m, over the limit of 1h; make it shorter`},
+		{"fall-through of one", "[[button]]\nname='b'\naction='call'\ncallee='x'\nfall_through_after='9s'\n", `16:1: button[1].fall_through_after: is for a button with callees; name them, or remove it`},
+		{"accept waiting", "[call]\naccept_waiting='drop'", `13:1: call.accept_waiting: "drop" is not one of the values; use ["hold" "end"]`},
+		{"quiet hours", "[quiet]\nhours=['22:00-07:00','7:00-8:00','22:60-23:00','24:00-01:00','01:00-24:01','03:00-03:00']", `13:22: quiet.hours[1]: "7:00-8:00" is not a time of the day; write it as in "22:00-07:00"` + "\n" +
+			`f:13:34: quiet.hours[2]: "22:60-23:00" is not a time of the day; use 00:00 to 24:00` + "\n" + `f:13:48: quiet.hours[3]: "24:00-01:00" is not a time of the day; use 00:00 to 24:00` + "\n" +
+			`f:13:62: quiet.hours[4]: "01:00-24:01" is not a time of the day; use 00:00 to 24:00` + "\n" + `f:13:76: quiet.hours[5]: "03:00-03:00" begins and ends at once; for all day write do_not_disturb = true`},
 		{"button twice", "[[button]]\nname='bell-1'\naction='end'\n", `13:1: button[1].name: "bell-1" is used already by button[0] at f:9:1; use each line once`},
 		{"lamp twice", "[[lamp]]\nname='a'\nshows='call'\n[[lamp]]\nname='a'\nshows='mute'\n", `16:1: lamp[1].name: "a" is used already by lamp[0] at f:13:1; use each line once`},
 		{"lamp", "[[lamp]]\nname='a'\nshows='door'\n", `14:1: lamp[0].shows: "door" is not one of the values; use ["call" "mute" "open" "fault" "ringer"]`},
@@ -230,6 +243,54 @@ func TestWarnings(t *testing.T) {
 	}
 	if len(c.Door.OpenUsers) != 0 {
 		t.Errorf("%q may open, although the file says nobody", c.Door.OpenUsers)
+	}
+}
+
+// TestGroup: who may open and listen is everyone whom a button rings.
+func TestGroup(t *testing.T) {
+	c, err := Parse("f", []byte(door+"[[button]]\nname='all'\naction='call'\ncallees=['flat-2','flat-1']\nfall_through_after='20s'\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"flat-1", "flat-2"}
+	for what, got := range map[string][]string{"open": c.Door.OpenUsers, "listen": c.Door.ListenUsers} {
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s users (-want +got):\n%s", what, diff)
+		}
+	}
+	for i, want := range [][]string{{"flat-1"}, {"flat-2", "flat-1"}} {
+		if diff := cmp.Diff(want, c.Buttons[i].Users()); diff != "" {
+			t.Errorf("button %d rings (-want +got):\n%s", i, diff)
+		}
+	}
+}
+
+func TestQuietHours(t *testing.T) {
+	tests := []struct {
+		hours []string
+		in    []string
+		out   []string
+	}{
+		{nil, nil, []string{"00:00", "12:00"}},
+		{[]string{"13:00-14:30"}, []string{"13:00", "14:29"}, []string{"12:59", "14:30", "01:30"}},
+		{[]string{"22:00-07:00"}, []string{"22:00", "23:59", "00:00", "06:59"}, []string{"07:00", "21:59"}},
+		{[]string{"00:00-24:00"}, []string{"00:00", "12:00", "23:59"}, nil},
+		{[]string{"13:00-14:00", "20:00-06:00"}, []string{"13:30", "05:00"}, []string{"15:00"}},
+	}
+	for _, tt := range tests {
+		for _, at := range append(tt.in, tt.out...) {
+			when, err := time.Parse("15:04", at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := (Quiet{Hours: tt.hours}).In(when), slices.Contains(tt.in, at); got != want {
+				t.Errorf("%v at %s: %v", tt.hours, at, got)
+			}
+		}
+	}
+	c, err := Parse("f", []byte(door+"[quiet]\nhours=['22:00-07:00']\n"))
+	if err != nil || len(c.Warnings) != 2 || !strings.Contains(c.Warnings[0]+c.Warnings[1], "quiet: does nothing at a door") {
+		t.Errorf("%v, warnings %q", err, c.Warnings)
 	}
 }
 
@@ -310,7 +371,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatal("an indoor station with a relay")
 		}
 		for _, b := range c.Buttons {
-			if calls := b.Action == ActionCall || b.LongPress == ActionCall; calls != (b.Callee != "") || b.Callee == c.Station.User && calls {
+			if calls := b.Action == ActionCall || b.LongPress == ActionCall; calls != (len(b.Users()) > 0) || slices.Contains(b.Users(), c.Station.User) {
 				t.Fatalf("button %+v", b)
 			}
 		}

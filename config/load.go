@@ -81,8 +81,10 @@ func (c *Config) resolve(dir string) {
 	if c.Station.Kind == Door {
 		var callees []string
 		for _, b := range c.Buttons {
-			if b.Callee != "" && !slices.Contains(callees, b.Callee) {
-				callees = append(callees, b.Callee)
+			for _, u := range b.Users() {
+				if !slices.Contains(callees, u) {
+					callees = append(callees, u)
+				}
 			}
 		}
 		if !c.doc.Has("door.open_users") {

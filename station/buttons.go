@@ -1,6 +1,7 @@
 package station
 
 import (
+	"slices"
 	"time"
 
 	"intercom/call"
@@ -14,10 +15,10 @@ func (s *station) button(e gpio.ButtonEvent) {
 	switch e.Kind {
 	case gpio.Press:
 		s.missed = 0
-		s.do(b.Action, press{b.Callee, e.At})
+		s.do(b.Action, press{b.Users(), b.FallThroughAfter, e.At})
 	case gpio.LongPress:
 		if b.LongPress != "" {
-			s.do(b.LongPress, press{b.Callee, e.At})
+			s.do(b.LongPress, press{b.Users(), b.FallThroughAfter, e.At})
 		}
 	case gpio.Stuck:
 		s.log.Warn("a button is held for a long time; look for water, dirt or a jammed key", "button", e.Button)
@@ -44,6 +45,8 @@ func (s *station) do(a config.Action, p press) {
 		s.pressAccept(p.edge)
 	case config.ActionEnd:
 		s.pressEnd()
+	case config.ActionDecline:
+		s.pressDecline()
 	case config.ActionMute:
 		s.pressMute()
 	case config.ActionOpen:
@@ -54,6 +57,8 @@ func (s *station) do(a config.Action, p press) {
 		s.changeVolume(-volumeStep)
 	case config.ActionRingerMute:
 		s.ringerMuted = !s.ringerMuted
+	case config.ActionQuiet:
+		s.quiet.on = !s.quiet.on
 	}
 }
 
@@ -80,22 +85,35 @@ func again(cfg *config.Config, same bool) wish {
 	return wishFeedback
 }
 
+// same reports whether a press is for those whom the talk is with.
+func (t *talk) same(p press) bool {
+	if t.role == call.RoleCallee {
+		return slices.Contains(p.users, t.users[0])
+	}
+	return slices.Equal(p.users, t.users)
+}
+
 func (s *station) pressCall(p press) {
 	if s.front == nil {
 		s.call(p)
 		return
 	}
-	switch again(s.cfg, s.front.user == p.callee) {
+	if s.silent(s.front) { // nobody here knows of it: the press comes first
+		s.next = &p
+		s.front.end()
+		return
+	}
+	switch again(s.cfg, s.front.same(p)) {
 	case wishFeedback:
 		s.notice(toneFeedback)
 	case wishEnd:
 		s.next = nil
-		s.front.c.End()
+		s.front.end()
 	case wishSwitch:
 		// OnDisconnected goes on with it: at once where this side made the
 		// call, else when the other side has had its word.
 		s.next = &p
-		s.front.c.End()
+		s.front.end()
 	}
 }
 
@@ -115,15 +133,25 @@ func (s *station) pressEnd() {
 	switch {
 	case s.front == nil && s.after != idle:
 		s.leave(idle)
-	case s.front == nil || s.front.phase == checking:
+	case s.front == nil || s.front.phase == checking || s.silent(s.front):
 		s.notice(toneFeedback)
 	default:
-		s.front.c.End()
+		s.front.end()
 	}
 }
 
+// pressDecline declines the call that rings, and ends no talk.
+func (s *station) pressDecline() {
+	t := s.ringingTalk()
+	if t == nil {
+		s.notice(toneFeedback)
+		return
+	}
+	t.end()
+}
+
 func (s *station) pressMute() {
-	if s.front == nil || s.front.phase == checking {
+	if s.front == nil || s.front.phase == checking || s.silent(s.front) {
 		s.notice(toneFeedback)
 		return
 	}

@@ -13,40 +13,62 @@ import (
 
 // newTalk makes a talk with a receiver of its own, so that nothing of an
 // earlier call is heard in it.
-func newTalk(role call.Role, user string, p phase) (*talk, error) {
+func newTalk(role call.Role, users []string, p phase) (*talk, error) {
 	r, err := audio.NewReceiver()
-	return &talk{role: role, user: user, phase: p, voice: voice{r}}, err
+	return &talk{role: role, users: users, phase: p, acknowledged: map[*call.Call]bool{}, voice: voice{r}}, err
 }
 
-// call rings a user. There is no call in front.
+// call rings the users of a press. There is no call in front.
 func (s *station) call(p press) {
 	s.rest.Stop()
 	s.after = idle
 	if !s.connected && s.cfg.Station.Kind == config.Door {
 		s.notice(toneChime) // no other bell can ring
 	}
-	t, err := newTalk(call.RoleCaller, p.callee, trying)
+	var members []call.GroupMember
+	for i, u := range p.users {
+		members = append(members, call.GroupMember{UserID: u, After: time.Duration(i) * p.after})
+	}
+	t, err := newTalk(call.RoleCaller, p.users, trying)
 	if err == nil {
-		t.c, err = s.kit.MakeCall(call.MakeCallParam{
-			MyUserID: s.self.User, MyServiceID: s.self.Service,
-			PeerUserID: p.callee, PeerServiceID: s.self.Service,
+		t.group, err = s.kit.MakeGroupCall(call.MakeCallParam{
+			MyUserID: s.self.User, MyServiceID: s.self.Service, PeerServiceID: s.self.Service,
 			AccessToken:       s.token,
 			RingTime:          s.cfg.Call.RingTime,
+			UnreachableAfter:  s.cfg.Call.UnreachableAfter,
 			UnreachableLimit:  s.cfg.Call.UnreachableLimit,
 			TalkLimit:         s.cfg.Call.TalkLimit,
 			DeclineOnlyDevice: s.cfg.Call.DeclineScope == "device",
-		}, s.handler(t))
+		}, members, s.groupHandler(t, p.edge))
 	}
 	if err != nil {
-		s.log.Error("call not made", "callee", p.callee, "err", err)
+		s.log.Error("call not made", "callees", p.users, "err", err)
 		s.leave(unreachable)
 		return
 	}
-	t.c.SetVoice(t.voice)
-	t.c.Mark("edge", p.edge)
+	t.c = t.group.Calls()[0]
 	s.front = t
 	s.route()
-	s.log.Info("call made", "call", t.c.ID(), "callee", p.callee)
+	s.log.Info("call made", "call", t.c.ID(), "callees", p.users)
+}
+
+// groupHandler is handler for a ring group.
+func (s *station) groupHandler(t *talk, edge time.Duration) call.GroupHandler {
+	h := s.handler(t)
+	h.OnDisconnected = func(c *call.Call, d call.Disconnected) {
+		s.log.Info("member over", "call", c.ID(), "peer", c.Peer(), "reason", d.Reason)
+		if len(t.users) > 1 {
+			s.post(func() { s.memberOver(t, c) })
+		}
+	}
+	return call.GroupHandler{
+		Handler: h,
+		OnCall: func(c *call.Call) {
+			c.SetVoice(t.voice) // for all: only the one that answers ever speaks
+			c.Mark("edge", edge)
+		},
+		OnOver: func(_ *call.Group, d call.Disconnected) { s.post(func() { s.disconnected(t, d) }) },
+	}
 }
 
 // pushed takes a push: whether its call stands is asked at once.
@@ -56,7 +78,7 @@ func (s *station) pushed(ccParam string) {
 		s.log.Warn("push refused", "err", err)
 		return
 	}
-	t, err := newTalk(call.RoleCallee, cc.Caller().User, checking)
+	t, err := newTalk(call.RoleCallee, []string{cc.Caller().User}, checking)
 	if err == nil {
 		t.c, err = s.kit.VerifyCall(call.VerifyCallParam{
 			MyUserID: s.self.User, MyServiceID: s.self.Service, CCParam: cc,
@@ -75,7 +97,7 @@ func (s *station) pushed(ccParam string) {
 	t.c.SetVoice(t.voice)
 	// The Kit knows of an end before its event is here.
 	for _, o := range []*talk{s.front, s.back} {
-		if s.back != nil && o.c.State() == call.StateDisconnected {
+		if s.back != nil && o.over() {
 			s.remove(o)
 		}
 	}
@@ -93,9 +115,9 @@ func (s *station) handler(t *talk) call.Handler {
 		return func(*call.Call) { s.post(func() { f(t) }) }
 	}
 	return call.Handler{
-		OnAcknowledged: func(*call.Call, call.Address) { s.post(func() { s.acknowledged(t) }) },
+		OnAcknowledged: func(c *call.Call, _ call.Address) { s.post(func() { s.acknowledged(t, c) }) },
 		OnVerified:     func(*call.Call, bool) { s.post(func() { s.verified(t) }) },
-		OnConnected:    func(*call.Call, bool, bool) { s.post(func() { s.talking(t) }) },
+		OnConnected:    func(c *call.Call, _, _ bool) { s.post(func() { s.talking(t, c) }) },
 		OnMyAudioMuteRequestedByPeer: on(func(t *talk) {
 			t.c.MyMediaStatus().Mute(true)
 		}),
@@ -117,9 +139,20 @@ func (s *station) handler(t *talk) call.Handler {
 	}
 }
 
-func (s *station) acknowledged(t *talk) {
+// acknowledged: one of those called rings.
+func (s *station) acknowledged(t *talk, c *call.Call) {
+	t.acknowledged[c] = true
 	if t.phase == trying {
 		t.phase = ringback
+	}
+}
+
+// memberOver: one of a group does not ring any more. It may have been the only
+// one that did.
+func (s *station) memberOver(t *talk, c *call.Call) {
+	delete(t.acknowledged, c)
+	if t.phase == ringback && len(t.acknowledged) == 0 {
+		t.phase = trying
 	}
 }
 
@@ -159,11 +192,11 @@ func (s *station) accept(t *talk) {
 	s.route()
 }
 
-func (s *station) talking(t *talk) {
+func (s *station) talking(t *talk, c *call.Call) {
 	if t.phase == idle {
 		return
 	}
-	t.phase, t.talked = talking, true
+	t.c, t.phase, t.talked = c, talking, true
 	s.route()
 }
 
@@ -243,6 +276,9 @@ func (s *station) unlock(t *talk) (why string) {
 		return "user " + user + " may not open this door"
 	case t.phase != talking:
 		return "not connected"
+	}
+	if !t.c.ClaimOpen() {
+		return "the request has expired"
 	}
 	if err := s.relay.Pulse(s.cfg.Door.OpenTime); err != nil {
 		s.log.Error("opener", "err", err)

@@ -37,6 +37,7 @@ type house struct {
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
+	t.Parallel() // most of a house's time is spent waiting
 	// Not t.TempDir: its long names do not fit a socket's path.
 	dir, err := os.MkdirTemp("", "house")
 	if err != nil {

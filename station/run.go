@@ -35,6 +35,7 @@ func Run(ctx context.Context, cfg *config.Config, opts Options) (err error) {
 		quit:         make(chan struct{}),
 		volume:       cfg.Sound.Volume,
 		ringerVolume: cfg.Sound.RingerVolume,
+		quiet:        newQuiet(cfg.Quiet),
 	}
 	var open closers
 	defer func() { err = errors.Join(err, open.close()) }()
@@ -82,7 +83,7 @@ func (s *station) open(open *closers) error {
 		return err
 	}
 	open.add(me.Close)
-	s.self, s.token = call.Address(me.self), me.token
+	s.self, s.token, s.floor = call.Address(me.self), me.token, me.floor.Now
 
 	if err := s.openHardware(open); err != nil {
 		return err
@@ -129,12 +130,13 @@ func (s *station) openNetwork(open *closers, me *owner) error {
 	s.link = l
 	s.kit, err = call.NewKit(call.Config{
 		Self: s.self, Token: s.token, Transport: l, Sealer: sealer, Media: m,
-		Microphone:    s.sound.Microphone,
-		OnPush:        func(p string) { s.post(func() { s.pushed(p) }) },
-		OnRecord:      s.record,
-		NoCallWaiting: !s.cfg.Call.CallWaiting || s.cfg.Station.Kind == config.Door,
-		Now:           gpio.Monotonic,
-		Log:           s.log,
+		Microphone:      s.sound.Microphone,
+		OnPush:          func(p string) { s.post(func() { s.pushed(p) }) },
+		OnRecord:        s.record,
+		NoCallWaiting:   !s.cfg.Call.CallWaiting || s.cfg.Station.Kind == config.Door,
+		AcceptEndsOther: s.cfg.Call.AcceptWaiting == "end",
+		Now:             gpio.Monotonic,
+		Log:             s.log,
 	})
 	if err != nil {
 		return fmt.Errorf("station: %w", err)

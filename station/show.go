@@ -15,6 +15,7 @@ const (
 	trying            // pressed, nobody acknowledged yet
 	ringback          // a device of the callee rings
 	ringing           // this one rings
+	silent            // it would, but nobody is to be disturbed
 	answering         // accepted here, not yet connected: this microphone is open
 	talking           //
 	busy              // it came to nothing, for a while after the call
@@ -26,7 +27,7 @@ const (
 )
 
 var phaseNames = [...]string{
-	"idle", "checking", "trying", "ringback", "ringing", "answering", "talking",
+	"idle", "checking", "trying", "ringback", "ringing", "silent", "answering", "talking",
 	"busy", "no answer", "unreachable", "ended", "answered elsewhere", "declined elsewhere",
 }
 
@@ -41,6 +42,7 @@ type view struct {
 	muted       bool // this side's microphone
 	open        bool // the door
 	ringerMuted bool
+	quiet       bool // nobody is to be disturbed
 	fault       bool // no broker, no card, or a lost button
 }
 
@@ -54,7 +56,7 @@ type shown struct {
 func show(v view) shown {
 	var s shown
 	switch v.phase {
-	case idle, checking:
+	case idle, checking, silent:
 		s.call = lit(v.missed, gpio.Wink)
 	case trying:
 		s.call = gpio.FastBlink
@@ -89,7 +91,12 @@ func show(v view) shown {
 	s.mute = lit(v.muted, gpio.On)
 	s.open = lit(v.open, gpio.On)
 	s.fault = lit(v.fault, gpio.Fault)
-	s.ringer = lit(v.ringerMuted, gpio.On)
+	switch {
+	case v.quiet:
+		s.ringer = gpio.Dim
+	case v.ringerMuted:
+		s.ringer = gpio.On
+	}
 	return s
 }
 
@@ -120,7 +127,7 @@ func lit(on bool, p gpio.Pattern) gpio.Pattern {
 // missed reports whether a call that came in is one that the people here may
 // want to know of: nobody answered or declined it, on any of their stations.
 func missed(t *talk, d call.Disconnected) bool {
-	if t.role != call.RoleCallee || t.talked || !t.stood {
+	if t.role != call.RoleCallee || t.talked || !t.stood || d.AnsweredBy != "" {
 		return false
 	}
 	switch d.Reason {
@@ -133,12 +140,15 @@ func missed(t *talk, d call.Disconnected) bool {
 // aftermath is what a station shows for a while after a call. What its own
 // user ended just stops; so does a ring that nobody answered where it rang.
 func aftermath(role call.Role, talked bool, d call.Disconnected) phase {
+	if role == call.RoleCallee && d.AnsweredBy != "" { // also by another user of a ring group
+		return elsewhere
+	}
 	own := call.SourceCaller
 	if role == call.RoleCallee {
 		own = call.SourceCallee
 	}
 	switch d.Reason {
-	case call.ReasonMultiDeviceAnswer, call.ReasonMultiDeviceInUse:
+	case call.ReasonMultiDeviceInUse:
 		return elsewhere
 	case call.ReasonMultiDeviceDecline:
 		return declined

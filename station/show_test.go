@@ -40,6 +40,9 @@ func TestShow(t *testing.T) {
 		{"nobody answered", view{phase: noAnswer}, shown{call: gpio.TripleBlink, tone: toneNoAnswer}},
 		{"unreachable", view{phase: unreachable}, shown{call: gpio.TripleBlink, tone: toneUnreachable}},
 		{"the other side ended", view{phase: ended}, shown{tone: toneEnded}},
+		{"a call stands, nobody is to be disturbed", view{phase: silent, quiet: true}, shown{ringer: gpio.Dim}},
+		{"the same, after one was missed", view{phase: silent, quiet: true, missed: true}, shown{call: gpio.Wink, ringer: gpio.Dim}},
+		{"do not disturb, and the ringer is muted", view{quiet: true, ringerMuted: true}, shown{ringer: gpio.Dim}},
 		{"fault", view{fault: true}, shown{fault: gpio.Fault}},
 		{"fault while pressed", view{phase: trying, fault: true}, shown{call: gpio.FastBlink, fault: gpio.Fault}},
 	}
@@ -92,7 +95,7 @@ func TestAftermath(t *testing.T) {
 		{"no network", caller, false, call.ReasonUnavailableNetwork, call.SourceTransport, unreachable},
 		{"a reason of a later version", caller, false, call.ReasonUnknown, call.SourceUndefined, unreachable},
 		{"the ring's lease ran out", callee, false, call.ReasonReleasedCall, call.SourceTransport, idle},
-		{"answered elsewhere", callee, false, call.ReasonMultiDeviceAnswer, call.SourceTransport, elsewhere},
+		{"answered elsewhere", callee, false, call.ReasonMultiDeviceInUse, call.SourceTransport, elsewhere},
 		{"declined elsewhere", callee, false, call.ReasonMultiDeviceDecline, call.SourceTransport, declined},
 		{"own end of a talk, caller", caller, true, call.ReasonNormal, call.SourceCaller, idle},
 		{"own end of a talk, callee", callee, true, call.ReasonNormal, call.SourceCallee, idle},
@@ -101,6 +104,11 @@ func TestAftermath(t *testing.T) {
 		{"talked too long", caller, true, call.ReasonMaxCallTimeExceeded, call.SourceTransport, ended},
 		{"path lost in a talk", callee, true, call.ReasonNetworkUnstable, call.SourceTransport, unreachable},
 		{"their station stops", callee, true, call.ReasonAppDestroy, call.SourceCaller, ended},
+	}
+	another := end(callee, call.ReasonCancel, call.SourceCaller)
+	another.AnsweredBy = "flat-2/hall"
+	if got := aftermath(callee, false, another); got != elsewhere {
+		t.Errorf("another user of a ring group took it: got %v", got)
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -119,23 +127,25 @@ func TestMissed(t *testing.T) {
 		talk   talk
 		reason call.Reason
 		source call.Source
+		by     string
 		want   bool
 	}{
-		{"nobody answered", in, call.ReasonNoAnswer, call.SourceCaller, true},
-		{"the visitor went away", in, call.ReasonCancel, call.SourceCaller, true},
-		{"the door lost its power", in, call.ReasonReleasedCall, call.SourceTransport, true},
-		{"the door stopped", in, call.ReasonAppDestroy, call.SourceCaller, true},
-		{"this station stopped", in, call.ReasonAppDestroy, call.SourceCallee, false},
-		{"declined here", in, call.ReasonDecline, call.SourceCallee, false},
-		{"answered elsewhere", in, call.ReasonMultiDeviceAnswer, call.SourceTransport, false},
-		{"declined elsewhere", in, call.ReasonMultiDeviceDecline, call.SourceTransport, false},
-		{"talked", talk{role: call.RoleCallee, stood: true, talked: true}, call.ReasonReleasedCall, call.SourceTransport, false},
-		{"it did not stand", talk{role: call.RoleCallee}, call.ReasonReleasedCall, call.SourceTransport, false},
-		{"own call", talk{role: call.RoleCaller, stood: true}, call.ReasonNoAnswer, call.SourceCaller, false},
+		{"nobody answered", in, call.ReasonNoAnswer, call.SourceCaller, "", true},
+		{"the visitor went away", in, call.ReasonCancel, call.SourceCaller, "", true},
+		{"the door lost its power", in, call.ReasonReleasedCall, call.SourceTransport, "", true},
+		{"the door stopped", in, call.ReasonAppDestroy, call.SourceCaller, "", true},
+		{"this station stopped", in, call.ReasonAppDestroy, call.SourceCallee, "", false},
+		{"declined here", in, call.ReasonDecline, call.SourceCallee, "", false},
+		{"answered elsewhere", in, call.ReasonMultiDeviceAnswer, call.SourceTransport, "", false},
+		{"declined elsewhere", in, call.ReasonMultiDeviceDecline, call.SourceTransport, "", false},
+		{"another user of a ring group took it", in, call.ReasonCancel, call.SourceCaller, "flat-2/hall", false},
+		{"talked", talk{role: call.RoleCallee, stood: true, talked: true}, call.ReasonReleasedCall, call.SourceTransport, "", false},
+		{"it did not stand", talk{role: call.RoleCallee}, call.ReasonReleasedCall, call.SourceTransport, "", false},
+		{"own call", talk{role: call.RoleCaller, stood: true}, call.ReasonNoAnswer, call.SourceCaller, "", false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := missed(&tt.talk, call.Disconnected{Reason: tt.reason, Source: tt.source}); got != tt.want {
+			if got := missed(&tt.talk, call.Disconnected{Reason: tt.reason, Source: tt.source, AnsweredBy: tt.by}); got != tt.want {
 				t.Errorf("got %v", got)
 			}
 		})

@@ -3,6 +3,7 @@ package station
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"intercom/audio"
@@ -18,19 +19,42 @@ const (
 	volumeStep   = 10
 )
 
-// talk is one call, as the station has it.
+// talk is one call, as the station has it; or a ring group, which is one call
+// to it.
 type talk struct {
-	c                   *call.Call
+	c                   *call.Call  // of a group the one that answered, and before that the first
+	group               *call.Group // nil: a call that came in
 	role                call.Role
-	user                string // whom it is with
+	users               []string // whom it is with, or who are rung
 	phase               phase
-	stood               bool // the caller said that the call stands
-	rang                bool // the caller was told that it rings here
+	acknowledged        map[*call.Call]bool // those of the group that ring now
+	stood               bool                // the caller said that the call stands
+	rang                bool                // the caller was told that it rings here
 	talked              bool
 	held                bool // by us, while another is in front
 	peerHeld, peerMuted bool // at the other side
 	noCard              bool // muted by the station, since there is no microphone
 	voice               voice
+}
+
+// end declines, gives up or ends it.
+func (t *talk) end() {
+	if t.group != nil {
+		t.group.End()
+		return
+	}
+	t.c.End()
+}
+
+// over reports whether the Kit has ended it; its event may still be under way.
+func (t *talk) over() bool {
+	calls := []*call.Call{t.c}
+	if t.group != nil && t.group.Answered() == nil {
+		calls = t.group.Calls()
+	} else if t.group != nil {
+		calls[0] = t.group.Answered()
+	}
+	return !slices.ContainsFunc(calls, func(c *call.Call) bool { return c.State() != call.StateDisconnected })
 }
 
 // station is the actor. run owns all that is below "state"; everything else
@@ -46,6 +70,7 @@ type station struct {
 	presses chan gpio.ButtonEvent
 	quit    chan struct{} // closed when run is over: nobody waits for it any more
 	voices  *voices
+	floor   func() time.Time // it is this time, or later
 	records *records
 
 	hardware
@@ -62,6 +87,7 @@ type station struct {
 	ringerMuted  bool
 	volume       int
 	ringerVolume int
+	quiet        quiet
 	lostButtons  int
 	missed       int // calls since somebody last pressed a button here
 	shown        shown
@@ -70,10 +96,11 @@ type station struct {
 	openRest     *time.Timer // ends opened
 }
 
-// press is a wish to call a user, and the raw edge that it came from.
+// press is a wish to call users, and the raw edge that it came from.
 type press struct {
-	callee string
-	edge   time.Duration
+	users []string
+	after time.Duration // between two of them
+	edge  time.Duration
 }
 
 // run handles events until ctx ends.
@@ -86,6 +113,9 @@ func (s *station) run(ctx context.Context) {
 	if s.relay != nil {
 		relay = s.relay.Changed()
 	}
+	clock := time.NewTicker(quietTick)
+	defer clock.Stop()
+	s.tellTime()
 	for {
 		s.refresh()
 		select {
@@ -96,6 +126,8 @@ func (s *station) run(ctx context.Context) {
 		case e := <-s.presses:
 			s.button(e)
 		case <-relay:
+		case <-clock.C:
+			s.tellTime()
 		case <-s.rest.C:
 			s.after = idle
 		case <-s.openRest.C:
@@ -174,12 +206,16 @@ func (s *station) view() view {
 		phase:       s.after,
 		open:        s.opened || s.relay != nil && s.relay.State().On,
 		ringerMuted: s.ringerMuted || s.ringerVolume == 0,
+		quiet:       s.quiet.on && s.cfg.Station.Kind == config.Indoor,
 		fault:       !s.connected || s.lostButtons > 0 || s.sound.Microphone() != nil,
-		waiting:     s.back != nil && s.back.phase == ringing,
+		waiting:     s.back != nil && s.back.phase == ringing && !s.silent(s.back),
 		missed:      s.missed > 0,
 	}
 	if s.front != nil {
 		v.phase = s.front.phase
+		if s.silent(s.front) {
+			v.phase = silent
+		}
 		v.held = s.front.peerHeld
 		v.muted = s.front.c != nil && s.front.c.MyMediaStatus().Muted()
 	}
@@ -232,7 +268,7 @@ func (s *station) notice(t tone) {
 // ringingTalk is the call that rings here, or nil.
 func (s *station) ringingTalk() *talk {
 	for _, t := range []*talk{s.front, s.back} {
-		if t != nil && t.phase == ringing {
+		if t != nil && t.phase == ringing && !s.silent(t) {
 			return t
 		}
 	}

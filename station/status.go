@@ -32,9 +32,12 @@ type Status struct {
 	Connected  bool          `json:"connected"` // to the broker
 	Fault      string        `json:"fault,omitempty"`
 	Muted      bool          `json:"muted"`
+	Held       bool          `json:"held"`       // by the other side
 	PeerMuted  bool          `json:"peer_muted"` // the other side's microphone is off, or it has none
 	Missed     int           `json:"missed"`     // calls since somebody last pressed a button here
 	Open       bool          `json:"open"`       // the door
+	Quiet      bool          `json:"do_not_disturb"`
+	QuietFault string        `json:"quiet_hours_fault,omitempty"` // why the quiet hours are not kept
 	Call       *CallStatus   `json:"call,omitempty"`
 	Waiting    *CallStatus   `json:"waiting,omitempty"`    // a second call, that waits or is held
 	Last       []call.Record `json:"last"`                 // calls that are over, also before a restart, the latest last; at most 8
@@ -205,7 +208,7 @@ func (s *station) status() Status {
 	v := s.view()
 	st := Status{
 		Version: s.opts.Version, Kind: s.cfg.Station.Kind, Name: s.cfg.Station.Name, Session: s.self.Session,
-		State: v.phase.String(), Connected: s.connected, Muted: v.muted, Open: v.open, Missed: s.missed,
+		State: v.phase.String(), Connected: s.connected, Muted: v.muted, Open: v.open, Held: v.held, Missed: s.missed, Quiet: v.quiet,
 		Call: callStatus(s.front), Waiting: callStatus(s.back), Last: s.records.last(), LastFault: s.records.fault(),
 		Goroutines: runtime.NumGoroutine(), RSS: resident(s.log),
 		Uptime: time.Since(s.began), Now: gpio.Monotonic(),
@@ -218,6 +221,9 @@ func (s *station) status() Status {
 	}
 	for name, b := range s.buttons {
 		st.Counters.Buttons[name] = health(b)
+	}
+	if s.quiet.unknown {
+		st.QuietFault = "the clock is not known"
 	}
 	st.Fault = s.faults(st.Counters.Card.Fault)
 	return st
