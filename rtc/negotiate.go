@@ -71,6 +71,7 @@ func (s *Session) acceptOffer(raw string) error {
 		return fmt.Errorf("use the own answer: %w", err)
 	}
 	s.describing = call.SessionAnswer
+	s.answering = attribute(raw, "ice-ufrag")
 	s.addEarly()
 	return nil
 }
@@ -82,6 +83,10 @@ func (s *Session) acceptAnswer(raw string) error {
 	}
 	if err := s.check(raw); err != nil {
 		return fmt.Errorf("accept the answer: %w", err)
+	}
+	if to := attribute(raw, attributeAnswers); to != "" && to != s.offered {
+		s.log.Info("rtc: answer ignored: it is to an earlier offer")
+		return nil
 	}
 	if err := s.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: raw}); err != nil {
 		return fmt.Errorf("accept the answer: %w", err)
@@ -162,6 +167,11 @@ func (s *Session) describe() {
 			}
 		}
 		s.described = s.localSDP()
+		if s.describing == call.SessionOffer {
+			s.offered = attribute(s.described, "ice-ufrag")
+		} else {
+			s.described += "a=" + attributeAnswers + ":" + s.answering + "\r\n"
+		}
 		s.event(call.SessionEvent{Kind: s.describing, SDP: s.described})
 		s.describing = 0
 		s.settle.Stop()

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -36,11 +35,14 @@ func newWatch(log *slog.Logger, quiet time.Duration, use func(string) bool, chan
 	w.wg.Go(func() {
 		for {
 			_, _, err := socket.Receive()
+			select {
+			case <-w.quit: // err is of the closed socket, in a form that no package exports
+				return
+			default:
+			}
 			// ENOBUFS: messages were lost, so something happened.
 			if err != nil && !errors.Is(err, unix.ENOBUFS) {
-				if !errors.Is(err, os.ErrClosed) {
-					log.Warn("rtc: network changes will only be noticed by lost paths", "err", err)
-				}
+				log.Warn("rtc: network changes will only be noticed by lost paths", "err", err)
 				return
 			}
 			select {

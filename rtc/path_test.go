@@ -1,9 +1,11 @@
 package rtc
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -82,6 +84,42 @@ func TestRestartOfALostPath(t *testing.T) {
 	callee.Restart()
 	callee.next(call.SessionOffer)
 	callee.next(call.SessionLost)
+}
+
+// An answer that comes after the next offer was made is not taken for that
+// one's: the two ends would each wait for the other's forgotten credentials.
+func TestAnswerToAnEarlierOffer(t *testing.T) {
+	m := testMedia(t, nil)
+	callee, caller := connect(t, m, m)
+	callee.Restart()
+	caller.AcceptOffer(callee.next(call.SessionOffer).SDP)
+	late := caller.next(call.SessionAnswer).SDP
+	callee.Restart()
+	offer := callee.next(call.SessionOffer).SDP
+	callee.AcceptAnswer(late)
+	caller.AcceptOffer(offer)
+	callee.AcceptAnswer(caller.next(call.SessionAnswer).SDP)
+	callee.next(call.SessionUp)
+	caller.next(call.SessionUp)
+	if !caller.Send([]byte("again")) {
+		t.Fatal("no message after the restart")
+	}
+	callee.next(call.SessionMessage)
+}
+
+// A peer that is not ours does not say which offer it answers.
+func TestAnswerThatNamesNoOffer(t *testing.T) {
+	m := testMedia(t, nil)
+	callee, caller := newEnd(t, m, call.RoleCallee), newEnd(t, m, call.RoleCaller)
+	callee.Offer()
+	caller.AcceptOffer(callee.next(call.SessionOffer).SDP)
+	answer, echo, _ := strings.Cut(caller.next(call.SessionAnswer).SDP, "a="+attributeAnswers)
+	if echo == "" {
+		t.Fatal("the answer does not name its offer")
+	}
+	callee.AcceptAnswer(answer)
+	callee.next(call.SessionUp)
+	caller.next(call.SessionUp)
 }
 
 func TestLateCandidates(t *testing.T) {
@@ -274,6 +312,23 @@ func TestOversizedMessageIsDropped(t *testing.T) {
 	}
 	if got := caller.oversized.Load(); got != 1 {
 		t.Errorf("got %d oversized messages counted, want 1", got)
+	}
+}
+
+// Closing is no fault of the network.
+func TestCloseDoesNotWarn(t *testing.T) {
+	for range 20 {
+		var log bytes.Buffer
+		m, err := New(Config{Log: slog.New(slog.NewTextHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.watch == nil {
+			t.Fatalf("the network is not watched: %s", log.String())
+		}
+		if err := m.Close(); err != nil || log.Len() > 0 {
+			t.Fatalf("closed with %v and log %s", err, log.String())
+		}
 	}
 }
 

@@ -15,7 +15,25 @@ const (
 	maxSDP        = 12 << 10 // bytes; an envelope of 16 KiB holds 12 KiB of base64url's content
 	maxCandidates = 64       // in one SDP
 	maxCandidate  = 512      // bytes of one trickled candidate
+	maxCredential = 256      // bytes of an ICE ufrag or password (RFC 8839 section 5.4)
 )
+
+// attributeAnswers is the SDP attribute, of our own, by which an answer names
+// the offer it belongs to: by the offer's ice-ufrag, new with each ICE restart.
+// SDP has nothing for it (RFC 3264 counts on ordered signalling; MQTT and a
+// lost path keep no order), and whoever does not know the attribute ignores it
+// (RFC 8866 section 5.13).
+const attributeAnswers = "x-intercom-answers"
+
+// attribute is the value of the first attribute with that name, "" if none.
+func attribute(raw, name string) string {
+	for line := range strings.Lines(raw) {
+		if v, ok := strings.CutPrefix(line, "a="+name+":"); ok {
+			return strings.TrimRight(v, "\r\n")
+		}
+	}
+	return ""
+}
 
 // checkSDP tells why a peer's offer or answer can't be used for a session of
 // ours, and returns the certificate fingerprint in it: one audio line with
@@ -50,8 +68,10 @@ func checkSDP(raw string) (fingerprint string, err error) {
 			return "", err
 		}
 		for _, key := range []string{"ice-ufrag", "ice-pwd"} {
-			if _, ok := find(&d, m, key); !ok {
+			if v, ok := find(&d, m, key); !ok {
 				return "", fmt.Errorf("SDP lacks %s for %s", key, kind)
+			} else if len(v) > maxCredential {
+				return "", fmt.Errorf("SDP has %d bytes of %s for %s, more than %d", len(v), key, kind, maxCredential)
 			}
 		}
 		if _, ok := m.Attribute("mid"); !ok {

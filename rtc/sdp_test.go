@@ -44,6 +44,7 @@ var badSDPs = []struct {
 	{"short fingerprint", strings.Replace(goodSDP, "A7:A7", "A7", 1), "not sha-256"},
 	{"two fingerprints", goodSDP + "a=fingerprint:sha-256 " + colons(strings.Repeat("a8", 32)) + "\r\n", "several different"},
 	{"no ufrag", without("a=ice-ufrag"), "lacks ice-ufrag"},
+	{"endless ufrag", strings.Replace(goodSDP, "a=ice-ufrag:", "a=ice-ufrag:"+strings.Repeat("u", maxCredential), 1), "bytes of ice-ufrag"},
 	{"no pwd", without("a=ice-pwd"), "lacks ice-pwd"},
 	{"no mid", without("a=mid"), "lacks mid"},
 	{"no sctp-port", without("a=sctp-port"), "lacks sctp-port"},

@@ -67,6 +67,8 @@ type state struct {
 	failed      bool
 	describing  call.SessionEventKind // SessionOffer, SessionAnswer or 0
 	described   string                // the last own SDP that was told
+	offered     string                // ice-ufrag of the last own offer that was told
+	answering   string                // ice-ufrag of the peer's last offer
 	seen        int                   // own candidates counted while describing
 	settled     bool                  // no new one for a while
 	settle      *time.Timer
@@ -210,8 +212,8 @@ func (s *Session) Restart() { s.do(commandRestart, "") }
 // SDP can't be used. An offer with new ICE credentials restarts ICE.
 func (s *Session) AcceptOffer(sdp string) { s.do(commandAcceptOffer, bounded(sdp, maxSDP)) }
 
-// AcceptAnswer completes an own offer; it must be the answer to the last one,
-// which an SDP does not tell. Without an open offer it does nothing.
+// AcceptAnswer completes an own offer. Without an open offer it does nothing,
+// and with the answer to an earlier one, if the peer tells (ours does).
 func (s *Session) AcceptAnswer(sdp string) { s.do(commandAcceptAnswer, bounded(sdp, maxSDP)) }
 
 // AddCandidate adds a candidate of the peer (SDP a= value); one that can't be
