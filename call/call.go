@@ -21,7 +21,9 @@ type Call struct {
 	media         atomic.Pointer[MyMediaHandler]
 	voice         atomic.Pointer[Voice]
 	chosen        atomic.Pointer[Session]
+	captured      atomic.Int64 // when WriteFrame was called last, on the Kit's clock
 	mine          meter
+	levelEvery    atomic.Int64 // time.Duration
 	theirs        meter
 
 	background *BackgroundCall // nil: a full call
@@ -52,6 +54,7 @@ func (k *Kit) newCall(id string, role Role, peer Address, h Handler) *Call {
 		timers: map[timerKind]*time.Timer{}, sessions: map[string]Session{},
 		s: state{role: role, id: id, self: k.cfg.Self},
 	}
+	c.levelEvery.Store(int64(levelInterval))
 	c.queue = newQueue(c.deliver)
 	k.events.Add(1)
 	k.handle(func() { defer k.events.Done(); c.queue.run() })
@@ -253,6 +256,7 @@ func (c *Call) frame(seq uint16, timestamp uint32, payload []byte) {
 // WriteFrame sends one Opus payload of the given length in samples at 48 kHz.
 // False: dropped, since the gate is closed or there is no path.
 func (c *Call) WriteFrame(payload []byte, samples uint32) bool {
+	c.captured.Store(int64(c.kit.cfg.Now()))
 	s := c.chosen.Load()
 	return s != nil && (*s).WriteFrame(payload, samples)
 }
@@ -286,6 +290,17 @@ func (m *meter) read() (level int, ok bool) {
 
 const levelInterval = 200 * time.Millisecond
 
+// SetLevelInterval sets how often OnAudioDescriptionUpdate and
+// OnPeerAudioDescription may come: 200 ms (which it is at first) or more.
+// False: less.
+func (m MyMediaStatus) SetLevelInterval(d time.Duration) bool {
+	if d < levelInterval {
+		return false
+	}
+	m.c.levelEvery.Store(int64(d))
+	return true
+}
+
 // startLevels reports the levels while the call is connected. kit.mu is held.
 func (c *Call) startLevels() {
 	tick := func() {
@@ -301,10 +316,10 @@ func (c *Call) startLevels() {
 			c.kit.tell(c, notice{kind: noticePeerLevel, level: l})
 		}
 		if c.levels != nil {
-			c.levels.Reset(levelInterval)
+			c.levels.Reset(time.Duration(c.levelEvery.Load()))
 		}
 	}
-	c.levels = time.AfterFunc(levelInterval, tick)
+	c.levels = time.AfterFunc(time.Duration(c.levelEvery.Load()), tick)
 }
 
 // Statistics are what is known of a call's voice.
@@ -344,7 +359,11 @@ func (c *Call) start(k timerKind, d time.Duration) {
 		defer c.kit.mu.Unlock()
 		if c.timers[k] == t {
 			delete(c.timers, k)
-			c.kit.apply(c, evTimer{k})
+			var e any = evTimer{k}
+			if k == timerMic {
+				e = evMicSilent{c.kit.cfg.Now() - time.Duration(c.captured.Load())}
+			}
+			c.kit.apply(c, e)
 		}
 	})
 	c.timers[k] = t

@@ -503,6 +503,9 @@ func TestStartReasons(t *testing.T) {
 			{StartInvalidParam, func(p *MakeCallParam) { p.StartMessage = strings.Repeat("x", MaxStartMessage+1) }},
 			{StartInvalidParam, func(p *MakeCallParam) { p.RingTime = -1 }},
 			{StartInvalidParam, func(p *MakeCallParam) { p.TalkLimit = -1 }},
+			{StartInvalidParam, func(p *MakeCallParam) { p.UnreachableAfter = -1 }},
+			{StartInvalidParam, func(p *MakeCallParam) { p.UnreachableLimit = 2 * time.Hour }},
+			{StartInvalidParam, func(p *MakeCallParam) { p.MicNoSourceTimeout = -1 }},
 			{StartNoPermissionMic, func(p *MakeCallParam) { p.AllowCallWithoutMic = false }},
 		} {
 			p := ok
@@ -584,7 +587,7 @@ func FuzzParseCCParam(f *testing.F) {
 }
 
 func FuzzDecodeBody(f *testing.F) {
-	for _, ty := range []MessageType{TypePush, TypeVerify, TypeStanding, TypeAccept, TypeEnd, TypeMute, TypeHold, TypeOpen, TypeOpenResult, TypeOffer} {
+	for _, ty := range []MessageType{TypePush, TypeVerify, TypeStanding, TypeAccept, TypeEnd, TypeMute, TypeHold, TypeOpen, TypeOpenResult, TypeShortData, TypeShortDataAck, TypeOffer} {
 		f.Add(string(ty), []byte(`{}`))
 		f.Add(string(ty), []byte(`{"seq":1,"nonce":"n","reason":"normal"}`))
 	}

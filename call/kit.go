@@ -209,7 +209,7 @@ func (k *Kit) startCall(p MakeCallParam, h Handler, g *Group) *Call {
 	}
 	c.s.opt = options{
 		ringTime: orDefault(p.RingTime, DefaultRingTime), unreachAfter: orDefault(p.UnreachableAfter, DefaultUnreach), reachTime: orDefault(p.UnreachableLimit, DefaultReachTime),
-		talkLimit: p.TalkLimit, declineDevice: p.DeclineOnlyDevice, preparation: p.UseResponderPreparation,
+		talkLimit: p.TalkLimit, micTimeout: micTimeout(p.MicNoSourceTimeout, p.AllowCallWithoutMic), declineDevice: p.DeclineOnlyDevice, preparation: p.UseResponderPreparation,
 		appData: slices.Clone(p.AppData), startMessage: p.StartMessage,
 	}
 	c.s.activated = !p.AudioActivationByUser
@@ -272,6 +272,7 @@ func (k *Kit) verify(p VerifyCallParam, h Handler, b *BackgroundCall, e evVerify
 		c.acceptsItself, k.survivor = b == nil, survivor{}
 	}
 	c.s.legs = []leg{{addr: p.CCParam.caller}}
+	c.s.opt.micTimeout = micTimeout(p.MicNoSourceTimeout, p.AllowCallWithoutMic)
 	c.s.activated = !p.AudioActivationByUser
 	c.mark("verify")
 	e.nonce = newID()
@@ -769,6 +770,13 @@ func newID() string {
 	var b [16]byte
 	rand.Read(b[:]) // never fails (crypto/rand)
 	return hex.EncodeToString(b[:])
+}
+
+func micTimeout(d time.Duration, without bool) time.Duration {
+	if without {
+		return 0
+	}
+	return d
 }
 
 func orDefault(d, def time.Duration) time.Duration {

@@ -25,27 +25,28 @@ type MessageType string
 // restart. The callee's: verify, ringing, accept, prepared, offer. Both: the
 // rest.
 const (
-	TypePush        MessageType = "push"        // a call is on its way; repeated each second: the ring's lease
-	TypeVerify      MessageType = "verify"      // does this call still stand? with the callee's offer
-	TypeStanding    MessageType = "standing"    // it does; with the caller's answer
-	TypeRinging     MessageType = "ringing"     // this device rings
-	TypeLease       MessageType = "lease"       // the caller is still there (over the data channel)
-	TypeAccept      MessageType = "accept"      //
-	TypeConnected   MessageType = "connected"   // this device was chosen
-	TypePrepared    MessageType = "prepared"    // responder preparation is finished
-	TypeEnd         MessageType = "end"         // it is over for the addressee, and why
-	TypeEnded       MessageType = "ended"       // answer to end, with the reason that counts
-	TypeMute        MessageType = "mute"        // my microphone is (not) muted
-	TypeMuteRequest MessageType = "muteRequest" // please mute yours
-	TypeHold        MessageType = "hold"        //
-	TypeOpen        MessageType = "open"        // open the door
-	TypeOpenResult  MessageType = "openResult"  //
-	TypeShortData   MessageType = "shortData"   //
-	TypeCandidate   MessageType = "candidate"   // one more ICE candidate
-	TypeOffer       MessageType = "offer"       // ICE restart
-	TypeAnswer      MessageType = "answer"      // ICE restart
-	TypeRestart     MessageType = "restart"     // please make a restart offer
-	TypeUnknown     MessageType = "unknownType" // answer to a type that this version does not know
+	TypePush         MessageType = "push"         // a call is on its way; repeated each second: the ring's lease
+	TypeVerify       MessageType = "verify"       // does this call still stand? with the callee's offer
+	TypeStanding     MessageType = "standing"     // it does; with the caller's answer
+	TypeRinging      MessageType = "ringing"      // this device rings
+	TypeLease        MessageType = "lease"        // the caller is still there (over the data channel)
+	TypeAccept       MessageType = "accept"       //
+	TypeConnected    MessageType = "connected"    // this device was chosen
+	TypePrepared     MessageType = "prepared"     // responder preparation is finished
+	TypeEnd          MessageType = "end"          // it is over for the addressee, and why
+	TypeEnded        MessageType = "ended"        // answer to end, with the reason that counts
+	TypeMute         MessageType = "mute"         // my microphone is (not) muted
+	TypeMuteRequest  MessageType = "muteRequest"  // please mute yours
+	TypeHold         MessageType = "hold"         //
+	TypeOpen         MessageType = "open"         // open the door
+	TypeOpenResult   MessageType = "openResult"   //
+	TypeShortData    MessageType = "shortData"    // a few bytes of the application's
+	TypeShortDataAck MessageType = "shortDataAck" // they came
+	TypeCandidate    MessageType = "candidate"    // one more ICE candidate
+	TypeOffer        MessageType = "offer"        // ICE restart
+	TypeAnswer       MessageType = "answer"       // ICE restart
+	TypeRestart      MessageType = "restart"      // please make a restart offer
+	TypeUnknown      MessageType = "unknownType"  // answer to a type that this version does not know
 )
 
 // The bodies, by type. Types without one here have an empty object.
@@ -111,6 +112,16 @@ type (
 		Opened  bool   `json:"opened"`
 		Why     string `json:"why,omitempty"` // where it was refused
 	}
+	// ShortDataBody travels in shortData; sent again it has the same number.
+	ShortDataBody struct {
+		Seq  int64  `json:"seq"`
+		Type string `json:"type"`
+		Data []byte `json:"data,omitempty"` // base64
+	}
+	// ShortDataAckBody travels in shortDataAck.
+	ShortDataAckBody struct {
+		Seq int64 `json:"seq"`
+	}
 	// SDPBody travels in candidate, offer and answer.
 	SDPBody struct {
 		SDP string `json:"sdp"`
@@ -145,6 +156,10 @@ func (t MessageType) body() (b any, known bool) {
 		return &OpenBody{}, true
 	case TypeOpenResult:
 		return &OpenResultBody{}, true
+	case TypeShortData:
+		return &ShortDataBody{}, true
+	case TypeShortDataAck:
+		return &ShortDataAckBody{}, true
 	case TypeCandidate, TypeOffer, TypeAnswer:
 		return &SDPBody{}, true
 	case TypeUnknown:
@@ -226,6 +241,11 @@ func checkBody(b any) error {
 		return atMost("reason", b.Reason, MaxHoldReason)
 	case *OpenResultBody:
 		return atMost("why", b.Why, maxWhy)
+	case *ShortDataBody:
+		if len(b.Data) > MaxShortData {
+			return fmt.Errorf("data has %d bytes, at most %d", len(b.Data), MaxShortData)
+		}
+		return atMost("type", b.Type, MaxShortType)
 	case *SDPBody:
 		return atMost("sdp", b.SDP, maxSDP)
 	}

@@ -8,6 +8,8 @@ type notice struct {
 	on       bool
 	text     string
 	level    int
+	seq      int64
+	data     []byte
 	d        time.Duration
 	device   Address
 	standing *StandingBody
@@ -34,6 +36,8 @@ const (
 	noticeMuteRequest
 	noticeOpenRequest
 	noticeOpenResult
+	noticeShortData
+	noticeShortDataResult
 	noticeNetworkLost
 	noticeNetworkBack
 	noticeError   // background calls only
@@ -88,6 +92,8 @@ type Handler struct {
 	OnPeerAudioDescription       func(c *Call, averageLevel int) // 0-100
 	OnOpenRequest                func(*Call)                     // the peer asks for the door; answer with AnswerOpen
 	OnOpenResult                 func(c *Call, opened bool, why string)
+	OnShortData                  func(c *Call, typ string, data []byte)
+	OnShortDataResult            func(c *Call, id int64, acknowledged bool) // once for each that was sent, after 4 s or with the end at the latest
 	OnNetworkUnavailable         func(c *Call, isPeer bool, willDisconnectIn time.Duration)
 	OnNetworkReavailable         func(*Call)
 	OnDisconnected               func(*Call, Disconnected) // once, last
@@ -97,7 +103,7 @@ type Handler struct {
 type MyMediaHandler struct {
 	OnMicMute                func(*Call)
 	OnMicUnmute              func(*Call)
-	OnAudioDescriptionUpdate func(c *Call, averageLevel int) // 0-100, at most every 200 ms
+	OnAudioDescriptionUpdate func(c *Call, averageLevel int) // 0-100, at most every 200 ms or SetLevelInterval
 }
 
 func (c *Call) deliver(n notice) {
@@ -167,6 +173,14 @@ func (c *Call) deliver(n notice) {
 	case noticeOpenResult:
 		if h.OnOpenResult != nil {
 			h.OnOpenResult(c, n.on, n.text)
+		}
+	case noticeShortData:
+		if h.OnShortData != nil {
+			h.OnShortData(c, n.text, n.data)
+		}
+	case noticeShortDataResult:
+		if h.OnShortDataResult != nil {
+			h.OnShortDataResult(c, n.seq, n.on)
 		}
 	case noticeNetworkLost:
 		if h.OnNetworkUnavailable != nil {

@@ -24,6 +24,7 @@ type MakeCallParam struct {
 	UnreachableAfter        time.Duration // until OnUnreachable; 0: DefaultUnreach
 	UnreachableLimit        time.Duration // until the call ends unreached; 0: DefaultReachTime
 	TalkLimit               time.Duration // 0: none
+	MicNoSourceTimeout      time.Duration // 0: off; see VerifyCallParam
 	DeclineOnlyDevice       bool          // a decline ends the call for that device only
 }
 
@@ -33,6 +34,11 @@ type VerifyCallParam struct {
 	CCParam               CCParam
 	AllowCallWithoutMic   bool
 	AudioActivationByUser bool
+	// MicNoSourceTimeout ends the call with micNoSource when no frame was
+	// captured (Call.WriteFrame was not called, whatever it returned) for so
+	// long. 0: off. Time that is muted, held, in preparation or not activated
+	// does not count; with AllowCallWithoutMic nothing does.
+	MicNoSourceTimeout time.Duration
 }
 
 const maxLimit = time.Hour // of the ring and unreachable times
@@ -63,9 +69,9 @@ func (p MakeCallParam) Validate() error {
 	for _, d := range []struct {
 		what string
 		d    time.Duration
-	}{{"ring time", p.RingTime}, {"unreachable after", p.UnreachableAfter}, {"unreachable limit", p.UnreachableLimit}} {
-		if d.d < 0 || d.d > maxLimit {
-			return startError(StartInvalidParam, "%s is %v, 0 (default) to %v allowed", d.what, d.d, maxLimit)
+	}{{"ring time", p.RingTime}, {"unreachable after", p.UnreachableAfter}, {"unreachable limit", p.UnreachableLimit}, {"mic no source timeout", p.MicNoSourceTimeout}} {
+		if err := validLimit(d.what, d.d); err != nil {
+			return err
 		}
 	}
 	if p.TalkLimit < 0 {
@@ -79,7 +85,17 @@ func (p VerifyCallParam) Validate() error {
 	if err := validIDs(p.MyUserID, p.MyServiceID); err != nil {
 		return err
 	}
+	if err := validLimit("mic no source timeout", p.MicNoSourceTimeout); err != nil {
+		return err
+	}
 	return p.CCParam.validate()
+}
+
+func validLimit(what string, d time.Duration) error {
+	if d < 0 || d > maxLimit {
+		return startError(StartInvalidParam, "%s is %v, 0 (default) to %v allowed", what, d, maxLimit)
+	}
+	return nil
 }
 
 func validIDs(user, service string) error {

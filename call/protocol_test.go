@@ -37,7 +37,7 @@ func TestProtocolPage(t *testing.T) {
 		}
 		seen[ty] = true
 	}
-	for _, ty := range []MessageType{TypePush, TypeVerify, TypeStanding, TypeRinging, TypeLease, TypeAccept, TypeConnected, TypePrepared, TypeEnd, TypeEnded, TypeMute, TypeMuteRequest, TypeHold, TypeOpen, TypeOpenResult, TypeCandidate, TypeOffer, TypeAnswer, TypeRestart, TypeUnknown} {
+	for _, ty := range []MessageType{TypePush, TypeVerify, TypeStanding, TypeRinging, TypeLease, TypeAccept, TypeConnected, TypePrepared, TypeEnd, TypeEnded, TypeMute, TypeMuteRequest, TypeHold, TypeOpen, TypeOpenResult, TypeShortData, TypeShortDataAck, TypeCandidate, TypeOffer, TypeAnswer, TypeRestart, TypeUnknown} {
 		if b, known := ty.body(); !known {
 			t.Errorf("%s has no body type", ty)
 		} else if b != nil && !seen[ty] {

@@ -426,7 +426,7 @@ func TestEveryMessageInEveryState(t *testing.T) {
 		TypePush: `{"cc_param":"CC"}`, TypeVerify: `{"nonce":"fresh","offer":"o"}`, TypeStanding: `{"nonce":"BIND","answer":"a","ring_remaining_ms":9000}`,
 		TypeRinging: `{}`, TypeLease: `{}`, TypeAccept: `{}`, TypeConnected: `{}`, TypePrepared: `{}`, TypeEnd: `{"reason":"decline","source":"callee"}`,
 		TypeEnded: `{"reason":"decline","source":"callee"}`, TypeMute: `{"seq":7,"on":true}`, TypeMuteRequest: `{}`, TypeHold: `{"seq":7,"on":true}`,
-		TypeOpen: `{"request":7}`, TypeOpenResult: `{"request":1,"opened":true}`, TypeShortData: `{}`, TypeCandidate: `{"sdp":"c"}`, TypeOffer: `{"sdp":"o"}`,
+		TypeOpen: `{"request":7}`, TypeOpenResult: `{"request":1,"opened":true}`, TypeShortData: `{"seq":1,"type":"x"}`, TypeShortDataAck: `{"seq":1}`, TypeCandidate: `{"sdp":"c"}`, TypeOffer: `{"sdp":"o"}`,
 		TypeAnswer: `{"sdp":"a"}`, TypeRestart: `{}`, TypeUnknown: `{"type":"x"}`, "future": `{}`,
 	}
 	type phase struct {
@@ -505,7 +505,7 @@ func TestEveryMessageInEveryState(t *testing.T) {
 		"caller/waitAnswer/accept": StateConnected, "caller/connected/end": StateDisconnected,
 		"callee/trying/standing": StateVerified, "callee/trying/end": StateDisconnected, "callee/verified/end": StateDisconnected,
 		"callee/accepting/end": StateDisconnected, "callee/accepting/connected": StateConnected,
-		"callee/accepting/mute": StateConnected, "callee/accepting/hold": StateConnected, "callee/accepting/muteRequest": StateConnected, "callee/accepting/open": StateConnected,
+		"callee/accepting/mute": StateConnected, "callee/accepting/hold": StateConnected, "callee/accepting/muteRequest": StateConnected, "callee/accepting/open": StateConnected, "callee/accepting/shortData": StateConnected,
 		"callee/ending/end": StateDisconnected, "callee/ending/ended": StateDisconnected, "callee/connected/end": StateDisconnected,
 	}
 	reached := map[string]bool{}

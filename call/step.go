@@ -71,17 +71,21 @@ type state struct {
 	peerOpen    int64
 	opened      *OpenResultBody // answer to peerOpen, once given
 	openClaimed bool            // ClaimOpen was called for peerOpen
+	shortSeq    int64           // own, sent
+	shortWait   bool            // the last was less than 1 s ago
+	short       []shortSent     // not acknowledged
+	peerShort   window          // the peer's, seen
 	tries       int             // repetitions of end after the end
 	final       EndBody
 }
 
 // options are the parameters that the machine acts on.
 type options struct {
-	ringTime, unreachAfter, reachTime, talkLimit time.Duration
-	declineDevice                                bool
-	preparation                                  bool
-	appData                                      []byte
-	startMessage                                 string
+	ringTime, unreachAfter, reachTime, talkLimit, micTimeout time.Duration
+	declineDevice                                            bool
+	preparation                                              bool
+	appData                                                  []byte
+	startMessage                                             string
 }
 
 // leg is one device at the other end.
@@ -118,6 +122,9 @@ const (
 	timerEnd
 	timerOpen
 	timerOpenValid
+	timerShortData
+	timerShortRate
+	timerMic
 	timerForget
 )
 
@@ -171,7 +178,13 @@ type (
 	evActivate    struct{}
 	evOpen        struct{}
 	evOpenClaim   struct{}
-	evOpenAnswer  struct {
+	evShortData   struct {
+		typ  string
+		data []byte
+	}
+	// evMicSilent comes for timerMic: the last captured frame is so old
+	evMicSilent  struct{ silent time.Duration }
+	evOpenAnswer struct {
 		opened bool
 		why    string
 	}
@@ -253,7 +266,7 @@ func (m *machine) send(l leg, t MessageType, p path, body any) {
 func step(s state, e any) (next state, acts []action, ok bool) {
 	m := machine{state: s}
 	m.legs = slices.Clone(s.legs)
-	before := m.gates()
+	before, listened := m.gates(), m.listens()
 	chosen := m.chosen
 	ok = m.event(e)
 	if after := m.gates(); after != before || m.chosen != chosen {
@@ -264,6 +277,7 @@ func step(s state, e any) (next state, acts []action, ok bool) {
 			m.do(actGate{m.chosen, after.send, after.receive})
 		}
 	}
+	m.watchMic(listened)
 	return m.state, m.acts, ok
 }
 
@@ -345,6 +359,10 @@ func (m *machine) event(e any) bool {
 		return true
 	case evOpen:
 		return m.open()
+	case evShortData:
+		return m.sendShortData(e.typ, e.data)
+	case evMicSilent:
+		return m.micSilent(e)
 	case evOpenClaim:
 		return m.claimOpen()
 	case evOpenAnswer:
@@ -450,6 +468,10 @@ func (m *machine) expired(k timerKind) bool {
 		m.fail(m.wish) // the caller's word did not come
 	case timerOpen:
 		m.openAgain()
+	case timerShortData:
+		m.shortDataAgain()
+	case timerShortRate:
+		m.shortWait = false
 	case timerOpenValid:
 		m.answerOpen(false, whyTooLate)
 	default:
@@ -652,6 +674,7 @@ func (m *machine) finish(end EndBody) {
 		}
 		m.dismiss(i, others)
 	}
+	m.shortDataOver()
 	m.tell(notice{kind: noticeDisconnected, end: Disconnected{
 		Reason: end.Reason, Source: end.Source, ByRemote: end.Source == m.role.Peer().source(),
 		UserCode: end.UserCode, Phrase: end.Phrase, AnsweredBy: end.AnsweredBy,

@@ -267,6 +267,7 @@ func (m *machine) fromCaller(e evMessage) bool {
 		}
 		m.phase = StateVerified
 		m.offersPrep = b.ResponderPreparation
+		m.opt.ringTime = millis(b.RingRemaining) // for how long the call is remembered
 		m.offer = ""
 		m.stop(timerVerify)
 		m.do(actSession{l.nonce, opAcceptAnswer, b.Answer})
@@ -289,7 +290,7 @@ func (m *machine) fromCaller(e evMessage) bool {
 		m.prep = m.prep && b != nil && b.Preparation
 		m.chosenByCaller(*l)
 		return true
-	case TypeMute, TypeHold, TypeMuteRequest, TypeOpen:
+	case TypeMute, TypeHold, TypeMuteRequest, TypeOpen, TypeShortData:
 		if m.phase == StateVerified && m.accepting && !m.ending { // it overtook connected
 			m.chosenByCaller(*l)
 		}
@@ -355,6 +356,10 @@ func (m *machine) inCall(e evMessage) bool {
 			m.peerHeld = b.On
 			m.tell(notice{kind: noticePeerHold, on: b.On, text: b.Reason})
 		}
+	case *ShortDataBody:
+		return m.shortDataCame(b)
+	case *ShortDataAckBody:
+		return m.shortDataAcked(b)
 	case *OpenBody:
 		return m.openAsked(b)
 	case *OpenResultBody:

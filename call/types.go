@@ -249,6 +249,8 @@ const (
 	MaxPhrase        = 128  // bytes
 	MaxUserCode      = 64   // bytes
 	MaxHoldReason    = 256  // bytes
+	MaxShortType     = 100  // bytes
+	MaxShortData     = 800  // bytes
 	MaxDevices       = 8    // devices of one user that ring at once
 	MaxCCParam       = 2048 // bytes
 	DefaultRingTime  = 60 * time.Second

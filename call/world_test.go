@@ -158,6 +158,8 @@ func (n *node) handler() Handler {
 		OnPeerUnhold:                 func(*Call) { n.note("peerUnhold") },
 		OnOpenRequest:                func(*Call) { n.note("openRequest") },
 		OnOpenResult:                 func(_ *Call, ok bool, why string) { n.note("openResult %v %s", ok, why) },
+		OnShortData:                  func(_ *Call, typ string, b []byte) { n.note("shortData %s %s", typ, b) },
+		OnShortDataResult:            func(_ *Call, id int64, ok bool) { n.note("shortDataResult %d %v", id, ok) },
 		OnNetworkUnavailable:         func(_ *Call, peer bool, d time.Duration) { n.note("networkUnavailable %v %v", peer, d) },
 		OnNetworkReavailable:         func(*Call) { n.note("networkReavailable") },
 		OnDisconnected: func(_ *Call, d Disconnected) {
