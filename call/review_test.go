@@ -585,3 +585,21 @@ func TestEveryMessageInEveryState(t *testing.T) {
 		}
 	}
 }
+
+// TestDeclineOfDeviceThatIsOut: a device that the caller has sent away hears
+// so again when it declines; the caller is not told of a decline that the
+// device, in the end, did not make.
+func TestDeclineOfDeviceThatIsOut(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		door, home := w.node("door", "d1"), w.node("home", "panel").rings()
+		c := door.make("home")
+		pass(100 * time.Millisecond)
+		nonce := home.call().s.chosen
+		door.kit.sessionEvent(c, nonce, SessionEvent{Kind: SessionAuthFailed})
+		home.call().End()
+		pass(5 * time.Second)
+		if last(home) != "disconnected authError transport false" || last(door) != last(home) {
+			t.Errorf("home %v, door %v", home.heard(), door.heard())
+		}
+	})
+}

@@ -210,8 +210,13 @@ func (m *machine) legEnds(i int, e evMessage, b EndBody) bool {
 		m.legs = append(m.legs, leg{addr: e.from, nonce: e.bind})
 		i = len(m.legs) - 1
 	}
-	if m.legs[i].over && m.legs[i].busy {
-		return false
+	if l := &m.legs[i]; l.over {
+		if l.busy {
+			return false
+		}
+		l.ack = true // it is out already, for another reason or for this one: it hears it again
+		m.send(*l, TypeEnded, pathBoth, &l.end)
+		return true
 	}
 	m.confirm()
 	m.legEnded(i, end)

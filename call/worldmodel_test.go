@@ -1,0 +1,525 @@
+package call
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing/synctest"
+	"time"
+)
+
+// stationNames are the stations of every world: user and device. The first
+// calls most.
+var stationNames = [][2]string{{"door", "d1"}, {"home", "kitchen"}, {"home", "hall"}, {"gate", "g1"}}
+
+// simWorld is one world, and what its stations' applications saw.
+type simWorld struct {
+	plan     plan
+	sim      *sim
+	began    time.Time
+	stations []*simStation
+
+	mu     sync.Mutex
+	lines  []string
+	faults []string // promises that were broken
+	calls  map[string]*callLog
+	sides  []*side
+	did    map[string]int
+	ends   map[string]int // by pair of reasons
+}
+
+// callLog is one call with all its sides.
+type callLog struct {
+	id      string
+	caller  *side
+	callees []*side
+	glare   bool
+}
+
+func (w *simWorld) log(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lines = append(w.lines, fmt.Sprintf("%9.3f ", time.Since(w.began).Seconds())+fmt.Sprintf(format, args...))
+}
+
+func (w *simWorld) fail(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	w.log("BROKEN: %s", text)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.faults) < 5 {
+		w.faults = append(w.faults, text)
+	}
+}
+
+func (w *simWorld) count(kind string) { w.mu.Lock(); w.did[kind]++; w.mu.Unlock() }
+
+func (w *simWorld) story() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return strings.Join(w.lines, "\n")
+}
+
+// simStation is a device and the application on it.
+type simStation struct {
+	w            *simWorld
+	name         string
+	user, device string
+	plan         stationPlan
+	life         int
+
+	// of the present life
+	line *line
+	kit  *Kit
+	dead bool
+
+	mu      sync.Mutex
+	pending []string // cc_params that a slow application has yet to verify
+	sides   []*side
+}
+
+func newSimStation(w *simWorld, i int) *simStation {
+	s := &simStation{w: w, user: stationNames[i][0], device: stationNames[i][1], plan: w.plan.stations[i]}
+	s.start()
+	return s
+}
+
+func (s *simStation) start() {
+	s.life++
+	s.name = fmt.Sprintf("%s#%d", s.device, s.life)
+	s.dead = false
+	s.line = s.w.sim.line(Address{"house", s.user, s.device, fmt.Sprint("s", s.life)})
+	line := s.line
+	k, err := NewKit(Config{
+		Self: line.self, Token: "token", Transport: line, Sealer: plainSealer{}, Media: line,
+		OnPush:        func(cc string) { s.pushed(line, cc) },
+		OnRecord:      func(r Record) { s.recorded(line, r) },
+		NoCallWaiting: s.plan.noWaiting, AcceptEndsOther: s.plan.endsOther,
+	})
+	if err != nil {
+		panic(err)
+	}
+	s.mu.Lock()
+	s.kit, s.pending = k, nil
+	s.mu.Unlock()
+}
+
+// shut ends the station's life in good order.
+func (s *simStation) shut(how func(*Kit) error) {
+	if s.dead {
+		return
+	}
+	if err := how(s.kit); err != nil {
+		s.w.fail("%s: close: %v", s.name, err)
+	}
+	s.settled(s.line, "when Close returned")
+	s.dead = true
+	s.line.die()
+}
+
+// crash is a power cut: nothing more leaves or arrives; what the Kit does from
+// now on in its memory is nobody's business.
+func (s *simStation) crash() {
+	if s.dead {
+		return
+	}
+	s.mu.Lock()
+	for _, x := range s.sides {
+		x.crash()
+	}
+	s.mu.Unlock()
+	s.dead = true
+	s.line.die()
+	s.kit.Close()
+}
+
+func (s *simStation) pushed(l *line, cc string) {
+	if s.plan.slow {
+		s.mu.Lock()
+		s.pending = append(s.pending, cc)
+		s.mu.Unlock()
+		return
+	}
+	s.verify(l, cc)
+}
+
+// verifyLate verifies what a slow application has waiting.
+func (s *simStation) verifyLate() {
+	s.mu.Lock()
+	list := s.pending
+	s.pending = nil
+	s.mu.Unlock()
+	for _, cc := range list {
+		s.verify(s.line, cc)
+		s.w.count("verify")
+	}
+}
+
+func (s *simStation) verify(l *line, text string) {
+	p, err := ParseCCParam(text)
+	if err != nil {
+		s.w.fail("%s: bad cc_param: %v", s.name, err)
+		return
+	}
+	x := s.side(l, RoleCallee, p.CallID())
+	x.peer = p.Caller().User
+	c, err := s.kit.VerifyCall(VerifyCallParam{MyUserID: s.user, MyServiceID: "house", CCParam: p, AudioActivationByUser: x.byUser()}, x.handler())
+	if err != nil {
+		s.w.log("%s: verify: %v", s.name, StartReason(err))
+		if r := StartReason(err); r != StartAlreadyExist && r != StartNotInitialized && r != StartReuse {
+			s.w.fail("%s: verify: %v", s.name, err)
+		}
+		return
+	}
+	x.enter(c)
+}
+
+// make calls a user; how chooses whom and with what options.
+func (s *simStation) make(how int) {
+	users := []string{"home", "home", "door", "gate"}
+	to := users[how%len(users)]
+	if to == s.user {
+		to = users[(how+2)%len(users)]
+	}
+	if to == s.user {
+		return
+	}
+	p := MakeCallParam{
+		MyUserID: s.user, MyServiceID: "house", PeerUserID: to, PeerServiceID: "house", AccessToken: "token",
+		UseResponderPreparation: how&0x600 != 0, DeclineOnlyDevice: how&0x20 != 0,
+		RingTime: []time.Duration{0, 20 * time.Second}[how>>6&1],
+	}
+	if how&0x180 == 0 {
+		p.TalkLimit = 10 * time.Second
+	}
+	x := s.side(s.line, RoleCaller, "")
+	x.peer, x.ringTime, x.onlyDevice = to, orDefault(p.RingTime, DefaultRingTime), p.DeclineOnlyDevice
+	p.AudioActivationByUser = x.byUser()
+	c, err := s.kit.MakeCall(p, x.handler())
+	if err != nil {
+		if r := StartReason(err); r != StartAlreadyExist {
+			s.w.fail("%s: make: %v", s.name, err)
+		}
+		return
+	}
+	x.enter(c)
+	s.w.count("make")
+	for _, o := range s.w.all() {
+		if o.role == RoleCaller && o.peer == s.user && o.st.user == to && !o.isOver() && !o.connected() {
+			s.w.count("glare tried")
+		}
+	}
+}
+
+// pick is one of the calls that there are: most often one that can do what is
+// wanted, whoever's it is.
+func (w *simWorld) pick(st *simStation, s stepPlan) *side {
+	var any, fit []*side
+	for _, x := range w.live() {
+		if x.st == st {
+			any = append(any, x)
+		}
+		state := x.call().State()
+		switch s.what {
+		case "accept", "ringing":
+			if state == StateVerified {
+				fit = append(fit, x)
+			}
+		case "finishPreparation":
+			if x.role == RoleCallee && x.inPrep() {
+				fit = append(fit, x)
+			}
+		case "answerOpen":
+			if x.owesAnswer() {
+				fit = append(fit, x)
+			}
+		case "end", "endWith":
+			fit = append(fit, x)
+		default:
+			if state == StateConnected {
+				fit = append(fit, x)
+			}
+		}
+	}
+	if s.how%5 == 0 || len(fit) == 0 {
+		fit = any
+	}
+	if len(fit) == 0 {
+		return nil
+	}
+	return fit[s.who%len(fit)]
+}
+
+func (s *simStation) recorded(l *line, r Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, x := range s.sides {
+		if x.line == l && x.id == r.CallID {
+			x.mu.Lock()
+			x.records = append(x.records, r)
+			x.mu.Unlock()
+		}
+	}
+}
+
+// settled checks that what a line's calls were promised at their end is kept.
+func (s *simStation) settled(l *line, when string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, x := range s.sides {
+		if x.line == l && !x.isOver() {
+			s.w.fail("%s: %s the call had no OnDisconnected", x, when)
+		}
+	}
+}
+
+// watch looks at the whole world between two steps.
+func (w *simWorld) watch() {
+	for _, s := range w.stations {
+		if s.dead {
+			continue
+		}
+		s.kit.mu.Lock()
+		live, _ := s.kit.live()
+		bug := s.kit.counters["bug"]
+		remembered := max(len(s.kit.used), len(s.kit.known), len(s.kit.told), len(s.kit.seen.ids))
+		calls := len(s.kit.calls)
+		var sounding, open int
+		for _, c := range s.kit.calls {
+			if c.s.phase == StateConnected && !c.s.held && !c.s.ending {
+				open++
+			}
+			if c.role == RoleCallee && c.s.phase == StateVerified && c.s.ringing && !c.s.accepting && !c.s.ending {
+				sounding++
+			}
+			for n, x := range c.sessions {
+				if m, ok := x.(*simSession); ok && n != c.s.chosen {
+					w.gateShut(s, m)
+				}
+			}
+		}
+		s.kit.mu.Unlock()
+		if live > 2 {
+			w.fail("%s has %d calls at once", s.name, live)
+		}
+		if sounding > 1 {
+			w.fail("%s: %d calls ring", s.name, sounding)
+		}
+		if bug > 0 {
+			w.fail("%s: the Kit caught a bug", s.name)
+		}
+		if remembered > maxRemembered || calls > maxCalls {
+			w.fail("%s remembers %d, calls %d", s.name, remembered, calls)
+		}
+	}
+	for _, x := range w.all() {
+		x.ghost()
+	}
+}
+
+func (w *simWorld) gateShut(s *simStation, m *simSession) {
+	defer m.lock()()
+	if m.send || m.receive {
+		w.fail("%s: a gate is open that is not the chosen device's", s.name)
+	}
+}
+
+// live are the sides that are not over.
+func (w *simWorld) live() []*side {
+	return slices.DeleteFunc(w.all(), (*side).isOver)
+}
+
+func (w *simWorld) all() []*side { w.mu.Lock(); defer w.mu.Unlock(); return slices.Clone(w.sides) }
+
+// passWatching lets time go by under watch.
+func (w *simWorld) passWatching(d time.Duration) {
+	for ; d > 0; d -= time.Second {
+		pass(min(d, time.Second))
+		w.watch()
+	}
+}
+
+// finish heals the network, sees to it that what is connected is connected at
+// both ends, ends it, and waits for all that rings.
+func (w *simWorld) finish() {
+	w.log("-- all is healed")
+	w.sim.heal()
+	w.passWatching(graceTime + 6*time.Second)
+	for _, id := range w.ids() {
+		w.agree(w.calls[id])
+	}
+	for i, x := range w.all() {
+		if !x.isOver() && x.connected() && i%2 == 0 {
+			x.call().End()
+		}
+	}
+	pass(100 * time.Millisecond)
+	for _, x := range w.all() {
+		if !x.isOver() && x.connected() {
+			x.call().End()
+		}
+	}
+	w.passWatching(DefaultRingTime + graceTime)
+	for _, x := range w.all() {
+		if !x.isOver() {
+			w.fail("%s is stuck in %v after ring time and grace", x, x.call().State())
+		}
+	}
+	for _, id := range w.ids() {
+		w.endsOf(w.calls[id])
+	}
+	pass(2*DefaultRingTime + time.Second)
+	for _, s := range w.stations {
+		if s.dead {
+			continue
+		}
+		s.kit.mu.Lock()
+		if n := len(s.kit.calls); n != 0 {
+			w.fail("%s keeps %d calls", s.name, n)
+		}
+		s.kit.mu.Unlock()
+	}
+	for _, x := range w.all() {
+		x.forgotten()
+	}
+	w.sim.mu.Lock()
+	defer w.sim.mu.Unlock()
+	for _, s := range w.sim.sessions {
+		if !s.line.dead {
+			w.fail("a media session of %v is left", s.line.self)
+		}
+	}
+}
+
+// after checks what holds once every Kit is closed.
+func (w *simWorld) after() {
+	synctest.Wait()
+	for _, x := range w.all() {
+		x.complete()
+	}
+}
+
+func (w *simWorld) ids() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	ids := make([]string, 0, len(w.calls))
+	for id := range w.calls {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// agree: in a whole network, after the grace time, who is connected is
+// connected with one other, who is so too, and both know the same.
+func (w *simWorld) agree(c *callLog) {
+	var talking []*side
+	for _, x := range c.callees {
+		if !x.isOver() && x.connected() {
+			talking = append(talking, x)
+		}
+	}
+	callerTalks := c.caller != nil && !c.caller.isOver() && c.caller.connected()
+	switch {
+	case len(talking) > 1:
+		w.fail("%s: %d devices are connected: %v", short(c.id), len(talking), talking)
+	case len(talking) == 1 && !callerTalks:
+		w.fail("%s is connected, its caller is not: %v", talking[0], c.caller)
+	case len(talking) == 0 && callerTalks:
+		w.fail("%s is connected to nobody", c.caller)
+	case len(talking) == 1:
+		c.caller.same(talking[0])
+		talking[0].same(c.caller)
+	}
+}
+
+func short(id string) string { return id[:min(6, len(id))] }
+
+// endsOf counts a call's endings and holds each pair against the model's table.
+func (w *simWorld) endsOf(c *callLog) {
+	first := "(crashed)"
+	if c.caller != nil {
+		first = c.caller.ending()
+	}
+	if len(c.callees) == 0 {
+		w.ends[first+" / (none)"]++
+	}
+	answered := 0
+	for _, x := range c.callees {
+		second := x.ending()
+		w.ends[first+" / "+second]++
+		if !w.mayEnd(c, x) {
+			w.fail("%s ended %s, its caller %s", x, second, first)
+		}
+		if x.connected() {
+			answered++
+		}
+	}
+	if !w.mayHear(c) {
+		w.fail("%s was told %s, and no device did that", c.caller, first)
+	}
+	if answered > 1 {
+		w.fail("%s was answered by %d devices", short(c.id), answered)
+	}
+}
+
+// mayEnd is the model's table of endings: what a device may have been told
+// where its caller ended in a certain way. In a quiet world both ends tell the
+// same, unless the device was not the only one; where messages get lost, a side
+// may have to decide alone, but nobody is ever told an ending that the other
+// side did not make.
+func (w *simWorld) mayEnd(c *callLog, x *side) bool {
+	if x.over == nil {
+		return true // it crashed
+	}
+	d, f := *x.over, Disconnected{}
+	if c.caller.over != nil {
+		f = *c.caller.over
+	}
+	verified := x.seen["verified"] > 0
+	if d.Reason == f.Reason && d.Source == f.Source {
+		return d.UserCode == f.UserCode && d.Phrase == f.Phrase || d.Source == SourceCallee && len(c.callees) > 1
+	}
+	switch {
+	case d.Reason == ReasonMultiDeviceAnswer:
+		return c.caller.connected() && !x.connected()
+	case d.Reason == ReasonMultiDeviceDecline:
+		return f.Reason == ReasonDecline && f.Source == SourceCallee
+	case d.Reason == ReasonReleasedCall && (f.Reason == ReasonPushError || f.Reason == ReasonUnavailableNetwork):
+		return true
+	case d.Reason == ReasonReleasedCall: // over before the live check; or the lease ran out
+		return !verified || !w.plan.quiet && !x.connected()
+	case d.Source == SourceCallee && !x.connected() && len(c.callees) > 1: // the others rang on
+		return true
+	case d.Source == SourceCallee && (x.line.dead || c.caller.line.dead) && !x.connected(): // closed: no time to wait for the caller's word
+		return true
+	case w.plan.quiet:
+		return false
+	case d.Reason == ReasonUnavailableNetwork:
+		return x.accepted && !x.connected()
+	case d.Reason == ReasonNetworkUnstable:
+		return x.connected()
+	case d.Reason == ReasonNoAnswer:
+		return !x.connected() && !x.accepted
+	case d.Reason == ReasonAuthError || d.Reason == ReasonInternalError:
+		return true
+	}
+	return d.Source == SourceCallee
+}
+
+// mayHear: what a caller was told that a callee did, one of them did.
+func (w *simWorld) mayHear(c *callLog) bool {
+	if c.caller == nil || c.caller.over == nil || c.caller.over.Source != SourceCallee || c.caller.over.Reason == ReasonBusy {
+		return true
+	}
+	f := *c.caller.over
+	return slices.ContainsFunc(c.callees, func(x *side) bool {
+		if x.crashed { // it may have asked for it before
+			return true
+		}
+		d := *x.over
+		crossed := f.Reason == ReasonNormal && d.Reason == ReasonDecline && x.accepted && !w.plan.quiet
+		return d.Source == f.Source && (d.Reason == f.Reason || crossed) && d.Phrase == f.Phrase
+	})
+}

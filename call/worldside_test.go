@@ -1,0 +1,439 @@
+package call
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+)
+
+// side is one end of a call as its application sees it, with the automaton of
+// what may come after what.
+type side struct {
+	w    *simWorld
+	st   *simStation
+	line *line
+	name string
+	role Role
+
+	onlyDevice bool
+	ringTime   time.Duration
+	activation bool // by user
+
+	mu                               sync.Mutex
+	id                               string
+	peer                             string
+	c                                *Call
+	crashed                          bool
+	started                          time.Time
+	overAt                           time.Time
+	over                             *Disconnected
+	ringing                          bool // Ringing was said, and not accepted or ended since
+	accepted                         bool
+	records                          []Record
+	seen                             map[string]int
+	prep                             bool // in preparation
+	muted, held, silenced, activated bool
+	peerMuted, peerHeld, lost        bool
+	asked, answers                   int // open requests of ours, results
+	requests, answered               int // open requests of the peer, answers
+}
+
+func (s *simStation) side(l *line, role Role, id string) *side {
+	x := &side{w: s.w, st: s, line: l, name: s.name, role: role, id: id, seen: map[string]int{}, started: time.Now()}
+	x.activation = len(s.w.all())%3 == 0
+	x.activated = !x.activation
+	return x
+}
+
+func (x *side) byUser() bool { return x.activation }
+
+func (x *side) String() string { return fmt.Sprintf("%s as %s of %s", x.name, x.role, short(x.id)) }
+
+// enter notes a call that started.
+func (x *side) enter(c *Call) {
+	x.mu.Lock()
+	x.c, x.id = c, c.ID()
+	x.mu.Unlock()
+	x.st.mu.Lock()
+	x.st.sides = append(x.st.sides, x)
+	x.st.mu.Unlock()
+	w := x.w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sides = append(w.sides, x)
+	l := w.calls[x.id]
+	if l == nil {
+		l = &callLog{id: x.id}
+		w.calls[x.id] = l
+	}
+	if x.role == RoleCaller {
+		l.caller = x
+	} else {
+		l.callees = append(l.callees, x)
+	}
+}
+
+func (x *side) call() *Call     { x.mu.Lock(); defer x.mu.Unlock(); return x.c }
+func (x *side) isOver() bool    { x.mu.Lock(); defer x.mu.Unlock(); return x.over != nil || x.crashed }
+func (x *side) connected() bool { x.mu.Lock(); defer x.mu.Unlock(); return x.seen["connected"] > 0 }
+
+func (x *side) inPrep() bool { x.mu.Lock(); defer x.mu.Unlock(); return x.prep }
+func (x *side) owesAnswer() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.requests > x.answered
+}
+
+func (x *side) crash() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.over == nil && !x.crashed {
+		x.crashed, x.overAt = true, time.Now()
+	}
+}
+
+func (x *side) ending() string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.over == nil {
+		return "(crashed)"
+	}
+	return x.over.Reason.String() + " " + x.over.Source.String()
+}
+
+// order is the automaton: whose event it is, what must have come before (one
+// of), how often it may come (0: no matter), and what it may not come after.
+var order = map[string]struct {
+	role  Role // 0: both
+	after string
+	most  int
+	until string
+}{
+	"waitConnected": {RoleCaller, "", 1, "connected"},
+	"unreachable":   {RoleCaller, "", 1, "acknowledged|connected"},
+	"acknowledged":  {RoleCaller, "waitConnected", 1, "connected"},
+	"verified":      {RoleCallee, "", 1, "connected"},
+	"connected":     {0, "waitConnected|verified", 1, ""},
+	"prepared":      {0, "connected", 1, ""},
+	"peerMuted":     {0, "connected", 0, ""},
+	"peerUnmuted":   {0, "peerMuted", 0, ""},
+	"muteRequested": {0, "connected", 0, ""},
+	"peerHold":      {0, "connected", 0, ""},
+	"peerUnhold":    {0, "peerHold", 0, ""},
+	"openRequest":   {0, "connected", 0, ""},
+	"openResult":    {0, "connected", 0, ""},
+	"pathLost":      {0, "connected", 0, ""},
+	"pathBack":      {0, "pathLost", 0, ""},
+	"disconnected":  {0, "", 1, ""},
+}
+
+// event takes one event through the automaton; then f, with the lock held.
+func (x *side) event(name, detail string, f func()) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.crashed {
+		return
+	}
+	x.w.log("%s: %s %s", x.tag(), name, detail)
+	o, known := order[name]
+	any := func(names string) bool {
+		for n := range strings.SplitSeq(names, "|") {
+			if x.seen[n] > 0 {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case !known:
+		x.w.fail("%s: an event of no name: %s", x.tag(), name)
+	case x.over != nil:
+		x.w.fail("%s: %s after the last event", x.tag(), name)
+	case o.role != 0 && o.role != x.role:
+		x.w.fail("%s: %s is the other side's", x.tag(), name)
+	case o.after != "" && !any(o.after):
+		x.w.fail("%s: %s before %s", x.tag(), name, o.after)
+	case o.until != "" && any(o.until):
+		x.w.fail("%s: %s after %s", x.tag(), name, o.until)
+	case o.most != 0 && x.seen[name] >= o.most:
+		x.w.fail("%s: %s a second time", x.tag(), name)
+	}
+	x.seen[name]++
+	if f != nil {
+		f()
+	}
+}
+
+// tag is String with the lock held.
+func (x *side) tag() string { return fmt.Sprintf("%s as %s of %s", x.name, x.role, short(x.id)) }
+
+// turn is an event that must change what was.
+func (x *side) turn(name string, was *bool, to bool) {
+	x.event(name, "", func() {
+		if *was == to {
+			x.w.fail("%s: %s changes nothing", x.tag(), name)
+		}
+		*was = to
+	})
+}
+
+func (x *side) handler() Handler {
+	plain := func(name string) func(*Call) { return func(*Call) { x.event(name, "", nil) } }
+	return Handler{
+		OnWaitConnected: plain("waitConnected"),
+		OnUnreachable:   plain("unreachable"),
+		OnAcknowledged:  func(_ *Call, d Address) { x.event("acknowledged", d.Device, nil) },
+		OnVerified: func(c *Call, prep bool) {
+			x.event("verified", fmt.Sprint(prep), nil)
+			if !x.st.plan.silent && c.Ringing() {
+				x.mu.Lock()
+				x.ringing = true
+				x.mu.Unlock()
+			}
+		},
+		OnConnected: func(_ *Call, in, should bool) {
+			x.event("connected", fmt.Sprint(in), func() {
+				x.prep, x.ringing = in, false
+				if should != (in && x.role == RoleCallee) {
+					x.w.fail("%s: should finish: %v", x.tag(), should)
+				}
+				if x.role == RoleCallee && !x.accepted {
+					x.w.fail("%s: connected, and nobody accepted", x.tag())
+				}
+			})
+			x.w.count("connected")
+		},
+		OnPreparationFinished:        func(*Call) { x.turn("prepared", &x.prep, false) },
+		OnPeerMicMuted:               func(*Call) { x.turn("peerMuted", &x.peerMuted, true) },
+		OnPeerMicUnmuted:             func(*Call) { x.turn("peerUnmuted", &x.peerMuted, false) },
+		OnMyAudioMuteRequestedByPeer: plain("muteRequested"),
+		OnPeerHold:                   func(*Call, string) { x.turn("peerHold", &x.peerHeld, true) },
+		OnPeerUnhold:                 func(*Call) { x.turn("peerUnhold", &x.peerHeld, false) },
+		OnOpenRequest:                func(*Call) { x.event("openRequest", "", func() { x.requests++ }) },
+		OnOpenResult: func(_ *Call, ok bool, why string) {
+			x.event("openResult", fmt.Sprint(ok, why), func() {
+				if x.answers++; x.answers > x.asked {
+					x.w.fail("%s: %d results for %d open requests", x.tag(), x.answers, x.asked)
+				}
+			})
+		},
+		OnNetworkUnavailable: func(*Call, bool, time.Duration) { x.turn("pathLost", &x.lost, true); x.w.count("path lost") },
+		OnNetworkReavailable: func(*Call) { x.turn("pathBack", &x.lost, false); x.w.count("path back") },
+		OnDisconnected:       func(_ *Call, d Disconnected) { x.disconnected(d) },
+	}
+}
+
+func (x *side) disconnected(d Disconnected) {
+	x.event("disconnected", fmt.Sprint(d), func() {
+		x.over, x.overAt, x.ringing = &d, time.Now(), false
+		if d.ByRemote != (d.Source == x.role.Peer().source()) {
+			x.w.fail("%s: %v: ByRemote", x.tag(), d)
+		}
+		if d.Source == SourceUndefined || d.Reason == ReasonUnknown {
+			x.w.fail("%s: %v is no ending", x.tag(), d)
+		}
+	})
+}
+
+// do is a wish of this side's user; whether it was taken up.
+func (x *side) do(what string, how int) (ok bool) {
+	c := x.call()
+	switch what {
+	case "accept":
+		x.mu.Lock()
+		was := x.accepted
+		x.accepted = true // connected may come before Accept has returned
+		x.mu.Unlock()
+		ok = c.Accept(AcceptOptions{UseResponderPreparation: how&0x300 != 0})
+		x.mu.Lock()
+		x.accepted = was || ok
+		x.ringing = x.ringing && !ok
+		x.mu.Unlock()
+		if ok && x.waits() {
+			x.w.count("waiting accepted")
+		}
+	case "end":
+		ok = c.End()
+	case "endWith":
+		var err error
+		if ok, err = c.EndWith(EndOptions{UserCode: []string{"", "E7"}[how>>8&1], Phrase: "bye"}); err != nil {
+			x.w.fail("%s: EndWith: %v", x, err)
+		}
+	case "ringing":
+		if ok = c.Ringing(); ok {
+			x.mu.Lock()
+			x.ringing = x.over == nil
+			x.mu.Unlock()
+		}
+	case "mute":
+		ok = x.toggle(&x.muted, how&0x100 != 0, c.MyMediaStatus().Mute)
+	case "hold":
+		ok = x.toggle(&x.held, how&0x300 != 0, func(on bool) bool {
+			if on {
+				return c.Hold("why")
+			}
+			return c.Unhold()
+		})
+	case "open":
+		x.mu.Lock()
+		x.asked++ // its result may come before RequestOpen has returned
+		x.mu.Unlock()
+		if ok = c.RequestOpen(); !ok {
+			x.mu.Lock()
+			x.asked--
+			x.mu.Unlock()
+		}
+	case "answerOpen":
+		ok = c.AnswerOpen(how&0x100 != 0, "")
+		x.mu.Lock()
+		if ok {
+			x.answered++
+		}
+		if x.answered > x.requests {
+			x.w.fail("%s: AnswerOpen was taken %d times for %d requests", x.tag(), x.answered, x.requests)
+		}
+		x.mu.Unlock()
+	case "muteRequest":
+		ok = c.RequestPeerMute()
+	case "silence":
+		ok = x.toggle(&x.silenced, how&0x100 != 0, c.SilencePeer)
+	case "finishPreparation":
+		ok = c.FinishPreparation()
+	case "activate":
+		if ok = c.NotifyAudioActivation(); ok {
+			x.mu.Lock()
+			x.activated = true
+			x.mu.Unlock()
+		}
+	case "levels":
+		c.ReportLevel(how % 100)
+		c.ReportPeerLevel(how % 90)
+		c.WriteFrame([]byte{1}, 960)
+		c.Statistics()
+	}
+	x.w.log("%s: %s: %v", x, what, ok)
+	return ok
+}
+
+func (x *side) toggle(v *bool, on bool, f func(bool) bool) bool {
+	ok := f(on)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if ok {
+		*v = on
+	}
+	return ok
+}
+
+// waits: another call of this station is connected.
+func (x *side) waits() bool {
+	for _, o := range x.w.all() {
+		if o != x && o.line == x.line && o.connected() && !o.isOver() {
+			return true
+		}
+	}
+	return false
+}
+
+// same: what this side knows of the other is so, and voice takes its way.
+func (x *side) same(o *side) {
+	x.mu.Lock()
+	o.mu.Lock()
+	defer x.mu.Unlock()
+	defer o.mu.Unlock()
+	if x.peerMuted != o.muted {
+		x.w.fail("%s believes its peer muted: %v, %s is %v", x.tag(), x.peerMuted, o.tag(), o.muted)
+	}
+	c := x.c
+	c.kit.mu.Lock()
+	held, openTries := c.s.held, c.s.openTries
+	c.kit.mu.Unlock()
+	if o.peerHeld != held {
+		x.w.fail("%s holds: %v, %s believes %v", x.tag(), held, o.tag(), o.peerHeld)
+	}
+	if x.prep != o.prep {
+		x.w.fail("%s in preparation: %v, %s: %v", x.tag(), x.prep, o.tag(), o.prep)
+	}
+	if x.lost {
+		x.w.fail("%s has no path in a whole network", x.tag())
+	}
+	if o.requests > x.asked {
+		x.w.fail("%s asked %d times to open, %s heard %d", x.tag(), x.asked, o.tag(), o.requests)
+	}
+	if openTries == 0 && x.answers != x.asked {
+		x.w.fail("%s asked %d times to open and had %d results", x.tag(), x.asked, x.answers)
+	}
+	s, _ := (*c.chosen.Load()).(*simSession)
+	talk := x.activated && !x.prep && !held && !x.peerHeld && !x.muted
+	listen := o.activated && !o.prep && !x.peerHeld && !held && !o.silenced
+	before := s.peer.frames
+	if sent := c.WriteFrame([]byte{1}, 960); sent != talk {
+		x.w.fail("%s: a frame left: %v, want %v", x.tag(), sent, talk)
+	}
+	if got := s.peer.frames > before; got != (talk && listen) {
+		x.w.fail("%s to %s: a frame arrived: %v, want %v", x.tag(), o.tag(), got, talk && listen)
+	}
+}
+
+const ghostLimit = 6 * time.Second
+
+// ghost: no ring sounds for longer than this after its caller ended or died.
+func (x *side) ghost() {
+	x.mu.Lock()
+	id, rings := x.id, x.ringing && x.over == nil && !x.crashed
+	x.mu.Unlock()
+	if !rings {
+		return
+	}
+	if s := x.call().State(); s != StateVerified {
+		return
+	}
+	x.w.mu.Lock()
+	caller := x.w.calls[id].caller
+	x.w.mu.Unlock()
+	if caller == nil {
+		return
+	}
+	caller.mu.Lock()
+	at := caller.overAt
+	caller.mu.Unlock()
+	if !at.IsZero() && time.Since(at) > ghostLimit {
+		x.w.fail("%s still rings %v after its caller was gone", x, time.Since(at))
+	}
+}
+
+// forgotten: an ended call holds no timer and no session.
+func (x *side) forgotten() {
+	if x.crashed {
+		return
+	}
+	k := x.c.kit
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(x.c.timers) != 0 || len(x.c.sessions) != 0 || x.c.levels != nil || x.c.chosen.Load() != nil {
+		x.w.fail("%s: %d timers and %d sessions are left", x, len(x.c.timers), len(x.c.sessions))
+	}
+}
+
+// complete: each call that did not crash has had its one end and one record.
+func (x *side) complete() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.crashed {
+		return
+	}
+	switch {
+	case x.over == nil || x.seen["disconnected"] != 1:
+		x.w.fail("%s had OnDisconnected %d times", x.tag(), x.seen["disconnected"])
+	case len(x.records) == 2 && x.records[0].Disconnected.Reason == ReasonBusy: // it was busy at first
+		x.records = x.records[1:]
+	}
+	switch {
+	case x.over == nil:
+	case len(x.records) != 1:
+		x.w.fail("%s left %d records", x.tag(), len(x.records))
+	case x.records[0].Disconnected != *x.over:
+		x.w.fail("%s: record says %v, OnDisconnected %v", x.tag(), x.records[0].Disconnected, *x.over)
+	}
+}
