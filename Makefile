@@ -47,6 +47,11 @@ test-mutants: ## break the code in each place in turn; a test must fail each tim
 	@scripts/need $(DEBS_TEST)
 	CGO_ENABLED=1 GOFLAGS=-tags=$(TAGS) go run ./internal/mutants -run '$(MUTANTS)'
 
+STEPS ?= 150000
+test-worlds: ## about STEPS random steps of stations on a bad network, held against the call model
+	@scripts/need $(DEBS)
+	CGO_ENABLED=1 STEPS=$(STEPS) go test -tags $(TAGS) -run '^TestWorlds$$' -count 1 -timeout 0 -v ./call
+
 bench: ## all benchmarks, with allocations
 	@scripts/need $(DEBS_TEST)
 	CGO_ENABLED=1 go test -run '^$$' -bench . -benchmem -tags $(TAGS) ./...

@@ -25,6 +25,7 @@ type simWorld struct {
 	faults []string // promises that were broken
 	calls  map[string]*callLog
 	sides  []*side
+	groups []*groupLog
 	did    map[string]int
 	ends   map[string]int // by pair of reasons
 }
@@ -34,7 +35,6 @@ type callLog struct {
 	id      string
 	caller  *side
 	callees []*side
-	glare   bool
 }
 
 func (w *simWorld) log(format string, args ...any) {
@@ -194,7 +194,7 @@ func (s *simStation) make(how int) {
 		p.TalkLimit = 10 * time.Second
 	}
 	x := s.side(s.line, RoleCaller, "")
-	x.peer, x.ringTime, x.onlyDevice = to, orDefault(p.RingTime, DefaultRingTime), p.DeclineOnlyDevice
+	x.peer = to
 	p.AudioActivationByUser = x.byUser()
 	c, err := s.kit.MakeCall(p, x.handler())
 	if err != nil {
@@ -205,10 +205,94 @@ func (s *simStation) make(how int) {
 	}
 	x.enter(c)
 	s.w.count("make")
-	for _, o := range s.w.all() {
-		if o.role == RoleCaller && o.peer == s.user && o.st.user == to && !o.isOver() && !o.connected() {
+	s.glare(to)
+}
+
+// glare counts calls that meet one of the other user's.
+func (s *simStation) glare(to string) {
+	for _, o := range s.w.live() {
+		if o.role == RoleCaller && o.peer == s.user && o.st.user == to && !o.connected() {
 			s.w.count("glare tried")
 		}
+	}
+}
+
+// makeGroup rings the other users, at once or one after the other.
+func (s *simStation) makeGroup(how int) {
+	var members []GroupMember
+	for i, u := range []string{"home", "gate", "door"} {
+		if u != s.user {
+			members = append(members, GroupMember{UserID: u, After: time.Duration(i*(how>>4%3)*4) * time.Second})
+		}
+	}
+	p := MakeCallParam{MyUserID: s.user, MyServiceID: "house", AccessToken: "token", PeerServiceID: "house", RingTime: 20 * time.Second}
+	line, g := s.line, &groupLog{sides: map[*Call]*side{}}
+	h := GroupHandler{
+		Handler: handlerOf(g.side),
+		OnCall: func(c *Call) {
+			x := s.side(line, RoleCaller, c.ID())
+			x.peer, x.activated, x.activation = c.Peer().User, true, false
+			g.add(c, x)
+			x.enter(c)
+		},
+		OnOver: func(_ *Group, d Disconnected) { g.end(s, d) },
+	}
+	if _, err := s.kit.MakeGroupCall(p, members, h); err != nil {
+		if r := StartReason(err); r != StartAlreadyExist {
+			s.w.fail("%s: make group: %v", s.name, err)
+		}
+		return
+	}
+	s.w.mu.Lock()
+	s.w.groups = append(s.w.groups, g)
+	s.w.mu.Unlock()
+	s.w.count("makeGroup")
+}
+
+// groupLog is a ring group as its application sees it.
+type groupLog struct {
+	mu    sync.Mutex
+	sides map[*Call]*side
+	overs int
+}
+
+func (g *groupLog) side(c *Call) *side   { g.mu.Lock(); defer g.mu.Unlock(); return g.sides[c] }
+func (g *groupLog) add(c *Call, x *side) { g.mu.Lock(); defer g.mu.Unlock(); g.sides[c] = x }
+func (g *groupLog) list() (list []*side) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, x := range g.sides {
+		list = append(list, x)
+	}
+	return list
+}
+
+// end is the group's last event: its calls have had theirs.
+func (g *groupLog) end(s *simStation, d Disconnected) {
+	g.mu.Lock()
+	g.overs++
+	g.mu.Unlock()
+	for _, x := range g.list() {
+		if !x.isOver() {
+			s.w.fail("%s: its group ended %v before it", x, d)
+		}
+	}
+}
+
+func (g *groupLog) complete(w *simWorld) {
+	connected, crashed := 0, false
+	list := g.list()
+	for _, x := range list {
+		crashed = crashed || x.crashed
+		if x.connected() {
+			connected++
+		}
+	}
+	if connected > 1 {
+		w.fail("%d calls of a group connected", connected)
+	}
+	if g.overs != 1 && !crashed {
+		w.fail("a group of %d calls had OnOver %d times", len(list), g.overs)
 	}
 }
 
@@ -230,7 +314,7 @@ func (w *simWorld) pick(st *simStation, s stepPlan) *side {
 			if x.role == RoleCallee && x.inPrep() {
 				fit = append(fit, x)
 			}
-		case "answerOpen":
+		case "claimOpen", "answerOpen":
 			if x.owesAnswer() {
 				fit = append(fit, x)
 			}
@@ -287,7 +371,7 @@ func (w *simWorld) watch() {
 		calls := len(s.kit.calls)
 		var sounding, open int
 		for _, c := range s.kit.calls {
-			if c.s.phase == StateConnected && !c.s.held && !c.s.ending {
+			if c.s.active() {
 				open++
 			}
 			if c.role == RoleCallee && c.s.phase == StateVerified && c.s.ringing && !c.s.accepting && !c.s.ending {
@@ -302,6 +386,9 @@ func (w *simWorld) watch() {
 		s.kit.mu.Unlock()
 		if live > 2 {
 			w.fail("%s has %d calls at once", s.name, live)
+		}
+		if open > 1 {
+			w.fail("%s: %d calls have the microphone", s.name, open)
 		}
 		if sounding > 1 {
 			w.fail("%s: %d calls ring", s.name, sounding)
@@ -398,6 +485,9 @@ func (w *simWorld) after() {
 	for _, x := range w.all() {
 		x.complete()
 	}
+	for _, g := range w.groups {
+		g.complete(w)
+	}
 }
 
 func (w *simWorld) ids() []string {
@@ -420,7 +510,7 @@ func (w *simWorld) agree(c *callLog) {
 			talking = append(talking, x)
 		}
 	}
-	callerTalks := c.caller != nil && !c.caller.isOver() && c.caller.connected()
+	callerTalks := !c.caller.isOver() && c.caller.connected()
 	switch {
 	case len(talking) > 1:
 		w.fail("%s: %d devices are connected: %v", short(c.id), len(talking), talking)
@@ -438,10 +528,7 @@ func short(id string) string { return id[:min(6, len(id))] }
 
 // endsOf counts a call's endings and holds each pair against the model's table.
 func (w *simWorld) endsOf(c *callLog) {
-	first := "(crashed)"
-	if c.caller != nil {
-		first = c.caller.ending()
-	}
+	first := c.caller.ending()
 	if len(c.callees) == 0 {
 		w.ends[first+" / (none)"]++
 	}
@@ -482,6 +569,8 @@ func (w *simWorld) mayEnd(c *callLog, x *side) bool {
 		return d.UserCode == f.UserCode && d.Phrase == f.Phrase || d.Source == SourceCallee && len(c.callees) > 1
 	}
 	switch {
+	case d.Reason == ReasonAlreadyGotACall: // of a device that is in the other call, and says so itself
+		return w.plan.quiet == false || x.connected()
 	case d.Reason == ReasonMultiDeviceAnswer:
 		return c.caller.connected() && !x.connected()
 	case d.Reason == ReasonMultiDeviceDecline:
@@ -492,7 +581,7 @@ func (w *simWorld) mayEnd(c *callLog, x *side) bool {
 		return !verified || !w.plan.quiet && !x.connected()
 	case d.Source == SourceCallee && !x.connected() && len(c.callees) > 1: // the others rang on
 		return true
-	case d.Source == SourceCallee && (x.line.dead || c.caller.line.dead) && !x.connected(): // closed: no time to wait for the caller's word
+	case d.Source == SourceCallee && (x.line.dead || c.caller.line.dead): // closed: no time to wait for the caller's word
 		return true
 	case w.plan.quiet:
 		return false
@@ -510,10 +599,13 @@ func (w *simWorld) mayEnd(c *callLog, x *side) bool {
 
 // mayHear: what a caller was told that a callee did, one of them did.
 func (w *simWorld) mayHear(c *callLog) bool {
-	if c.caller == nil || c.caller.over == nil || c.caller.over.Source != SourceCallee || c.caller.over.Reason == ReasonBusy {
+	if c.caller.over == nil || c.caller.over.Source != SourceCallee || c.caller.over.Reason == ReasonBusy {
 		return true
 	}
 	f := *c.caller.over
+	if f.Reason == ReasonInternalError && !w.plan.quiet { // the preparation's limit, which both ends keep
+		return true
+	}
 	return slices.ContainsFunc(c.callees, func(x *side) bool {
 		if x.crashed { // it may have asked for it before
 			return true

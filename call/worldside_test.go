@@ -16,8 +16,6 @@ type side struct {
 	name string
 	role Role
 
-	onlyDevice bool
-	ringTime   time.Duration
 	activation bool // by user
 
 	mu                               sync.Mutex
@@ -36,9 +34,11 @@ type side struct {
 	muted, held, silenced, activated bool
 	peerMuted, peerHeld, lost        bool
 	asked, answers                   int // open requests of ours, results
+	unanswered, opened               int // of these: no answer, opened
 	requests, answered               int // open requests of the peer, answers
 }
 
+// side is a new end of a call. Each third has its audio activated by the user.
 func (s *simStation) side(l *line, role Role, id string) *side {
 	x := &side{w: s.w, st: s, line: l, name: s.name, role: role, id: id, seen: map[string]int{}, started: time.Now()}
 	x.activation = len(s.w.all())%3 == 0
@@ -79,6 +79,10 @@ func (x *side) isOver() bool    { x.mu.Lock(); defer x.mu.Unlock(); return x.ove
 func (x *side) connected() bool { x.mu.Lock(); defer x.mu.Unlock(); return x.seen["connected"] > 0 }
 
 func (x *side) inPrep() bool { x.mu.Lock(); defer x.mu.Unlock(); return x.prep }
+
+// lateOpens are the results that came after "no answer".
+func (x *side) lateOpens() int { return max(0, x.answers-x.asked) }
+
 func (x *side) owesAnswer() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -178,50 +182,93 @@ func (x *side) turn(name string, was *bool, to bool) {
 	})
 }
 
-func (x *side) handler() Handler {
-	plain := func(name string) func(*Call) { return func(*Call) { x.event(name, "", nil) } }
-	return Handler{
-		OnWaitConnected: plain("waitConnected"),
-		OnUnreachable:   plain("unreachable"),
-		OnAcknowledged:  func(_ *Call, d Address) { x.event("acknowledged", d.Device, nil) },
-		OnVerified: func(c *Call, prep bool) {
-			x.event("verified", fmt.Sprint(prep), nil)
-			if !x.st.plan.silent && c.Ringing() {
-				x.mu.Lock()
-				x.ringing = true
-				x.mu.Unlock()
-			}
-		},
-		OnConnected: func(_ *Call, in, should bool) {
-			x.event("connected", fmt.Sprint(in), func() {
-				x.prep, x.ringing = in, false
-				if should != (in && x.role == RoleCallee) {
-					x.w.fail("%s: should finish: %v", x.tag(), should)
-				}
-				if x.role == RoleCallee && !x.accepted {
-					x.w.fail("%s: connected, and nobody accepted", x.tag())
-				}
-			})
-			x.w.count("connected")
-		},
-		OnPreparationFinished:        func(*Call) { x.turn("prepared", &x.prep, false) },
-		OnPeerMicMuted:               func(*Call) { x.turn("peerMuted", &x.peerMuted, true) },
-		OnPeerMicUnmuted:             func(*Call) { x.turn("peerUnmuted", &x.peerMuted, false) },
-		OnMyAudioMuteRequestedByPeer: plain("muteRequested"),
-		OnPeerHold:                   func(*Call, string) { x.turn("peerHold", &x.peerHeld, true) },
-		OnPeerUnhold:                 func(*Call) { x.turn("peerUnhold", &x.peerHeld, false) },
-		OnOpenRequest:                func(*Call) { x.event("openRequest", "", func() { x.requests++ }) },
-		OnOpenResult: func(_ *Call, ok bool, why string) {
-			x.event("openResult", fmt.Sprint(ok, why), func() {
-				if x.answers++; x.answers > x.asked {
-					x.w.fail("%s: %d results for %d open requests", x.tag(), x.answers, x.asked)
-				}
-			})
-		},
-		OnNetworkUnavailable: func(*Call, bool, time.Duration) { x.turn("pathLost", &x.lost, true); x.w.count("path lost") },
-		OnNetworkReavailable: func(*Call) { x.turn("pathBack", &x.lost, false); x.w.count("path back") },
-		OnDisconnected:       func(_ *Call, d Disconnected) { x.disconnected(d) },
+func (x *side) handler() Handler { return handlerOf(func(*Call) *side { return x }) }
+
+// handlerOf gives each event to the side of its call.
+func handlerOf(of func(*Call) *side) Handler {
+	plain := func(name string) func(*Call) { return func(c *Call) { of(c).event(name, "", nil) } }
+	turn := func(name string, which func(*side) *bool, to bool) func(*Call) {
+		return func(c *Call) { x := of(c); x.turn(name, which(x), to) }
 	}
+	muted, held := func(x *side) *bool { return &x.peerMuted }, func(x *side) *bool { return &x.peerHeld }
+	lost, prep := func(x *side) *bool { return &x.lost }, func(x *side) *bool { return &x.prep }
+	return Handler{
+		OnWaitConnected:              plain("waitConnected"),
+		OnUnreachable:                plain("unreachable"),
+		OnAcknowledged:               func(c *Call, d Address) { of(c).event("acknowledged", d.Device, nil) },
+		OnVerified:                   func(c *Call, prep bool) { of(c).verified(c, prep) },
+		OnConnected:                  func(c *Call, in, should bool) { of(c).connects(in, should) },
+		OnPreparationFinished:        turn("prepared", prep, false),
+		OnPeerMicMuted:               turn("peerMuted", muted, true),
+		OnPeerMicUnmuted:             turn("peerUnmuted", muted, false),
+		OnMyAudioMuteRequestedByPeer: plain("muteRequested"),
+		OnPeerHold:                   func(c *Call, _ string) { turn("peerHold", held, true)(c) },
+		OnPeerUnhold:                 turn("peerUnhold", held, false),
+		OnOpenRequest:                func(c *Call) { x := of(c); x.event("openRequest", "", func() { x.requests++ }) },
+		OnOpenResult:                 func(c *Call, ok bool, why string) { of(c).openResult(ok, why) },
+		OnNetworkUnavailable: func(c *Call, _ bool, _ time.Duration) {
+			turn("pathLost", lost, true)(c)
+			of(c).w.count("path lost")
+		},
+		OnNetworkReavailable: func(c *Call) { turn("pathBack", lost, false)(c); of(c).w.count("path back") },
+		OnDisconnected:       func(c *Call, d Disconnected) { of(c).disconnected(d) },
+	}
+}
+
+func (x *side) verified(c *Call, prep bool) {
+	gaveWay := x.gaveWay() // the Kit accepts by itself then
+	x.event("verified", fmt.Sprint(prep), func() { x.accepted = gaveWay })
+	if !x.st.plan.silent && c.Ringing() {
+		x.mu.Lock()
+		x.ringing = x.over == nil
+		x.mu.Unlock()
+	}
+}
+
+func (x *side) connects(in, should bool) {
+	gaveWay := x.role == RoleCallee && x.gaveWay()
+	x.event("connected", fmt.Sprint(in), func() {
+		x.prep, x.ringing = in, false
+		if should != (in && x.role == RoleCallee) {
+			x.w.fail("%s: should finish: %v", x.tag(), should)
+		}
+		if x.role == RoleCallee && !x.accepted {
+			x.w.fail("%s: connected, and nobody accepted", x.tag())
+		}
+	})
+	x.w.count("connected")
+	if gaveWay {
+		x.w.count("glare connected")
+	}
+}
+
+// gaveWay: a call of this station to the peer made way for this one.
+func (x *side) gaveWay() bool {
+	for _, o := range x.w.all() {
+		if o.line == x.line && o.role == RoleCaller && o.peer == x.peer && o.over != nil && o.over.Reason == ReasonAlreadyGotACall {
+			return true
+		}
+	}
+	return false
+}
+
+// openResult: each request is told once how it went, or first that no answer
+// came, and later that it was opened after all.
+func (x *side) openResult(ok bool, why string) {
+	x.event("openResult", fmt.Sprint(ok, why), func() {
+		x.answers++
+		if why == whyNoAnswer {
+			x.unanswered++
+		}
+		if x.answers > x.asked+x.unanswered {
+			x.w.fail("%s: %d results for %d open requests", x.tag(), x.answers, x.asked)
+		}
+		if ok {
+			if x.opened++; x.opened > x.asked {
+				x.w.fail("%s: opened %d times for %d requests", x.tag(), x.opened, x.asked)
+			}
+		}
+	})
 }
 
 func (x *side) disconnected(d Disconnected) {
@@ -284,6 +331,8 @@ func (x *side) do(what string, how int) (ok bool) {
 			x.asked--
 			x.mu.Unlock()
 		}
+	case "claimOpen":
+		ok = c.ClaimOpen()
 	case "answerOpen":
 		ok = c.AnswerOpen(how&0x100 != 0, "")
 		x.mu.Lock()
@@ -361,7 +410,7 @@ func (x *side) same(o *side) {
 	if o.requests > x.asked {
 		x.w.fail("%s asked %d times to open, %s heard %d", x.tag(), x.asked, o.tag(), o.requests)
 	}
-	if openTries == 0 && x.answers != x.asked {
+	if openTries == 0 && x.answers-x.lateOpens() != x.asked {
 		x.w.fail("%s asked %d times to open and had %d results", x.tag(), x.asked, x.answers)
 	}
 	s, _ := (*c.chosen.Load()).(*simSession)
