@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 const configFS = "/sys/kernel/config"
@@ -95,3 +98,38 @@ func readWord(path string) (string, error) {
 	data, err := os.ReadFile(path)
 	return strings.TrimSpace(string(data)), err
 }
+
+// lineInfo asks the kernel about a line.
+func lineInfo(c *chip, line string) (info gpioLineInfo, err error) {
+	f, err := os.Open(filepath.Join("/dev", filepath.Base(c.sysfs)))
+	if err != nil {
+		return info, err
+	}
+	defer f.Close()
+	info.offset = uint32(c.lines[line])
+	if _, _, e := unix.Syscall(unix.SYS_IOCTL, f.Fd(), ioctlLineInfo, uintptr(unsafe.Pointer(&info))); e != 0 {
+		return info, fmt.Errorf("chip %s line %s: %w", c.name, line, e)
+	}
+	return info, nil
+}
+
+// lineTaken asks the kernel whether a program has a line: GPIO_V2_GET_LINEINFO_IOCTL, include/uapi/linux/gpio.h.
+func lineTaken(c *chip, line string) error {
+	info, err := lineInfo(c, line)
+	if err == nil && info.flags&1 == 0 {
+		err = fmt.Errorf("%s is free", line)
+	}
+	return err
+}
+
+type gpioLineInfo struct {
+	name, consumer  [32]byte
+	offset, numAttr uint32
+	flags           uint64
+	_               [10 * 16]byte
+	_               [4]uint32
+}
+
+const ioctlLineInfo = 0xc100b405
+
+func (i gpioLineInfo) owner() string { return unix.ByteSliceToString(i.consumer[:]) }

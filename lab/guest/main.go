@@ -18,6 +18,8 @@ import (
 var cases = map[string]func(*guest) error{
 	"boot":   bootCase,
 	"gotest": goTestCase,
+	"call":   callCase,
+	"demo":   demoCase,
 	"shell":  shellCase,
 }
 

@@ -30,6 +30,14 @@ var cases = []testCase{
 	{name: "gpio", about: "the tests of gpio/ that need a kernel", run: func(ctx context.Context, r *runner) error {
 		return r.goTests(ctx, "./gpio", "GPIO_LAB=1")
 	}},
+	{name: "demo", about: "a call on simulated boards", run: func(ctx context.Context, r *runner) error {
+		bin, err := r.build.intercom(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = r.boot(ctx, boot{spec: exchange.Spec{Case: "demo"}, programs: map[string]string{"bin/intercom": bin}})
+		return err
+	}},
 	{name: "shell", about: "a shell on the board's console, in real time", byName: true, run: func(ctx context.Context, r *runner) error {
 		_, err := r.boot(ctx, boot{spec: exchange.Spec{Case: "shell", Deadline: 24 * time.Hour}, console: true, limit: 24 * time.Hour})
 		return err

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"intercom/audio/audiotest"
+)
+
+const (
+	tap   = 80 * time.Millisecond
+	pause = 500 * time.Millisecond
+)
+
+// Tones that are spoken into the microphones; the host looks for them.
+const (
+	doorVoice   = 700.0  // Hz
+	indoorVoice = 1100.0 // Hz
+	mutedVoice  = 1900.0 // Hz, and must not arrive
+	voiceLevel  = -12.0  // dBFS
+)
+
+// mark notes a moment of the board's time, for the host.
+func (g *guest) mark(name string, at time.Duration) { g.report.Marks[name] = at.Seconds() }
+
+// callCase is a day of the house: the bell is pressed while the door boots, then a whole call.
+func callCase(g *guest) (err error) {
+	h, err := g.newHouse()
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := h.close(); err == nil {
+			err = e
+		}
+	}()
+	if err := h.boot(); err != nil {
+		return err
+	}
+	return h.wholeCall()
+}
+
+// boot starts everything in the worst order. The bell is held while the door starts, which rings nothing; then it
+// is pressed as soon as the door has its lines, before it can have reached the broker, and that rings.
+func (h *house) boot() error {
+	if err := h.startBroker(); err != nil {
+		return err
+	}
+	if err := h.indoor.start(); err != nil {
+		return err
+	}
+	if err := h.indoor.ready(); err != nil {
+		return err
+	}
+	if err := h.door.pull("BELL", false); err != nil {
+		return err
+	}
+	if err := h.door.start(); err != nil {
+		return err
+	}
+	if err := poll(startTime, func() error { return lineTaken(h.door.chip, "BELL") }); err != nil {
+		return fmt.Errorf("the door does not take its lines: %w: %s", err, h.door.said)
+	}
+	time.Sleep(tap)
+	if err := h.door.pull("BELL", true); err != nil {
+		return err
+	}
+	time.Sleep(tap)
+	edge, err := h.door.press("BELL", tap)
+	if err != nil {
+		return err
+	}
+	h.g.mark("boot_press", edge)
+	ring, err := h.indoor.stage("ring_sample")
+	if err != nil {
+		return fmt.Errorf("pressed while the door boots: %w", err)
+	}
+	h.g.mark("boot_ring", ring)
+	time.Sleep(pause)
+	declined, err := h.indoor.press("END", tap)
+	if err != nil {
+		return err
+	}
+	h.g.mark("boot_declined", declined)
+	for _, m := range []*member{h.door, h.indoor} {
+		if err := m.idle(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wholeCall presses, lets it ring, accepts, talks both ways, mutes, opens, ends. Each moment is marked.
+func (h *house) wholeCall() error {
+	press := func(m *member, button, mark string) error {
+		at, err := m.press(button, tap)
+		h.g.mark(mark, at)
+		return err
+	}
+	if err := press(h.door, "BELL", "press"); err != nil {
+		return err
+	}
+	ring, err := h.indoor.stage("ring_sample")
+	if err != nil {
+		return err
+	}
+	h.g.mark("ring_sample", ring)
+	acknowledged, err := h.door.stage("acknowledged")
+	if err != nil {
+		return err
+	}
+	h.g.mark("acknowledged", acknowledged)
+	time.Sleep(2500 * time.Millisecond) // a whole ring cadence
+	if err := press(h.indoor, "ACCEPT", "accept"); err != nil {
+		return err
+	}
+	for _, m := range []*member{h.door, h.indoor} {
+		at, err := m.stage("first_voice")
+		if err != nil {
+			return err
+		}
+		h.g.mark(m.name+"_first_voice", at)
+	}
+	time.Sleep(pause)
+	cpu, since := h.cpu(), monotonic()
+	for _, way := range []struct {
+		from *member
+		freq float64
+	}{{h.door, doorVoice}, {h.indoor, indoorVoice}} {
+		h.speak(way.from, way.from.name, way.freq)
+	}
+	h.g.report.Marks["cpu_per_call_second"] = (h.cpu() - cpu).Seconds() / (monotonic() - since).Seconds()
+	if err := press(h.indoor, "MUTE", "mute"); err != nil {
+		return err
+	}
+	time.Sleep(pause)
+	h.speak(h.indoor, "muted", mutedVoice)
+	if err := press(h.indoor, "MUTE", "unmute"); err != nil {
+		return err
+	}
+	time.Sleep(pause)
+	h.speak(h.indoor, "unmuted", indoorVoice)
+	if err := press(h.indoor, "OPEN", "open"); err != nil {
+		return err
+	}
+	time.Sleep(2 * time.Second)
+	if err := press(h.indoor, "END", "end"); err != nil {
+		return err
+	}
+	for _, m := range []*member{h.door, h.indoor} {
+		if err := m.idle(); err != nil {
+			return err
+		}
+	}
+	h.g.mark("over", monotonic())
+	return h.keepRecords()
+}
+
+// speak says a mark and a second of a tone into a microphone and waits until all has arrived at the other side.
+func (h *house) speak(m *member, name string, freq float64) {
+	m.air.say(append(audiotest.Mark(), audiotest.Sine(freq, voiceLevel, sampleRate)...))
+	time.Sleep(1500 * time.Millisecond)
+	h.g.mark(name+"_said", m.air.said())
+}
+
+func (h *house) cpu() time.Duration { return h.door.cpu() + h.indoor.cpu() }
+
+// keepRecords sends both stations' status with the record of the call.
+func (h *house) keepRecords() error {
+	for _, m := range []*member{h.door, h.indoor} {
+		st, raw, err := readStatus(m.dir + "/state/status.sock")
+		if err != nil {
+			return err
+		}
+		h.g.keep(m.name+"-status.json", raw)
+		reason := "no record"
+		if n := len(st.Last); n > 0 {
+			reason = st.Last[n-1].Disconnected.Reason
+		}
+		h.g.check(m.name+" record", reason == "normal", "%s", reason)
+		h.g.report.Marks[m.name+"_xruns"] = float64(st.Counters.Card.CaptureXruns + st.Counters.Card.PlayXruns)
+	}
+	return nil
+}
