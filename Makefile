@@ -11,7 +11,7 @@ DEBS       := libopus-dev pkg-config
 DEBS_TEST  := $(DEBS) mosquitto
 DEBS_LINT  := $(DEBS) shellcheck
 DEBS_ARM64 := pkg-config gcc-aarch64-linux-gnu libc6-dev-arm64-cross libopus-dev:arm64 qemu-user-static
-DEBS_BOARD := pkg-config gcc-aarch64-linux-gnu libc6-dev-arm64-cross libopus-dev:arm64 qemu-system-arm kmod xz-utils
+DEBS_BOARD := $(DEBS) gcc-aarch64-linux-gnu libc6-dev-arm64-cross libopus-dev:arm64 qemu-system-arm kmod xz-utils
 
 # The board's binary is built and linked so; a bigger one fails its build.
 ARM64_BUILD := CGO_ENABLED=1 GOOS=linux GOARCH=arm64 CC=aarch64-linux-gnu-gcc \
@@ -82,11 +82,11 @@ size: ## the arm64 binary's size by library
 # The virtual board's kernel is made once (30 s) and kept in ~/.cache; CASE=name, REPLAY=1, OUT=folder: see lab/README.md.
 test-board: ## sound, GPIO and whole calls on a real arm64 kernel in QEMU
 	@scripts/need $(DEBS_BOARD)
-	@go run ./lab/testboard -tags '$(TAGS)' -case '$(if $(REPLAY),replay,$(CASE))' -out '$(OUT)'
+	@CGO_ENABLED=1 go run -tags $(TAGS) ./lab/testboard -tags '$(TAGS)' -case '$(if $(REPLAY),replay,$(CASE))' -out '$(OUT)'
 
 test-board-full: ## test-board with its long cases
 	@scripts/need $(DEBS_BOARD)
-	@go run ./lab/testboard -tags '$(TAGS)' -full -out '$(OUT)'
+	@CGO_ENABLED=1 go run -tags $(TAGS) ./lab/testboard -tags '$(TAGS)' -full -out '$(OUT)'
 
 clean: ## remove what was built
 	rm -rf bin

@@ -20,6 +20,7 @@ var cases = map[string]func(*guest) error{
 	"gotest": goTestCase,
 	"call":   callCase,
 	"demo":   demoCase,
+	"lines":  linesCase,
 	"shell":  shellCase,
 }
 

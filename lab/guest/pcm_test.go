@@ -13,6 +13,7 @@ func TestStructSizes(t *testing.T) {
 	// The sizes are in the ioctl numbers, bits 16 to 29.
 	for request, size := range map[uintptr]uintptr{
 		ioctlHWParams: unsafe.Sizeof(hwParams{}), ioctlSWParams: unsafe.Sizeof(swParams{}), ioctlWrite: unsafe.Sizeof(transfer{}),
+		ioctlLineInfo: unsafe.Sizeof(gpioLineInfo{}),
 	} {
 		if got := request >> 16 & 0x3fff; got != size {
 			t.Errorf("ioctl %#x wants %d bytes, the struct has %d", request, got, size)

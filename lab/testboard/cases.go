@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	"intercom/lab/exchange"
@@ -29,6 +31,18 @@ var cases = []testCase{
 	}},
 	{name: "gpio", about: "the tests of gpio/ that need a kernel", run: func(ctx context.Context, r *runner) error {
 		return r.goTests(ctx, "./gpio", "GPIO_LAB=1")
+	}},
+	{name: "call", about: "broker, door and indoor station: a whole call through real lines and sound devices", run: call},
+	{name: "raspi", about: "a Raspberry Pi 3 by QEMU: lines by the names that they have there", run: func(ctx context.Context, r *runner) error {
+		// The other lines of the header are called by their function (SDA1, TXD1, ...) in the kernel's own device
+		// tree, and GPIO2, GPIO14, ... in Raspberry Pi's: a profile had better not use them by name.
+		var lines []string
+		for _, n := range []int{5, 6, 12, 13, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27} {
+			lines = append(lines, fmt.Sprintf("pinctrl-bcm2835/GPIO%d", n))
+		}
+		_, err := r.boot(ctx, boot{raspi: true, spec: exchange.Spec{Case: "lines",
+			Options: map[string]string{"model": "Raspberry Pi 3 Model B", "lines": strings.Join(lines, ",")}}})
+		return err
 	}},
 	{name: "demo", about: "a call on simulated boards", run: func(ctx context.Context, r *runner) error {
 		bin, err := r.build.intercom(ctx)
