@@ -27,7 +27,7 @@ var parts = map[string][]string{
 	"board":    {"alsa", "gpio"},
 	"broker":   {"identity"},
 	"call":     {},
-	"cmd":      {"alsa", "audio", "board", "broker", "call", "config", "gpio", "identity", "mqttpush", "rtc", "station", "web"},
+	"cmd":      {"alsa", "audio", "board", "broker", "call", "config", "gpio", "identity", "mqttpush", "rtc", "station", "watchdog", "web"},
 	"config":   {},
 	"gpio":     {},
 	"identity": {},
@@ -35,7 +35,8 @@ var parts = map[string][]string{
 	"lab":      {"alsa", "audio", "board", "call", "config", "gpio", "identity", "station"},
 	"mqttpush": {"call", "identity"},
 	"rtc":      {"call"},
-	"station":  {"alsa", "audio", "board", "broker", "call", "config", "gpio", "identity", "mqttpush", "rtc"},
+	"station":  {"alsa", "audio", "board", "broker", "call", "config", "gpio", "identity", "mqttpush", "rtc", "watchdog"},
+	"watchdog": {},
 	"web":      {"call"},
 }
 

@@ -90,6 +90,10 @@ func (c *Config) checkBoard() {
 	if c.Board.Profile != profileSimulated && c.doc.Has("board.simulated") {
 		c.bad("board.simulated", "belongs to the profile %q, and the profile is %q; remove it", profileSimulated, c.Board.Profile)
 	}
+	between(c, "board.watchdog_timeout", c.Board.WatchdogTimeout, 2*time.Second, time.Minute)
+	if c.Board.WatchdogTimeout%time.Second != 0 {
+		c.bad("board.watchdog_timeout", "%v is not in whole seconds, which a watchdog counts in; write %v", c.Board.WatchdogTimeout, c.Board.WatchdogTimeout.Round(time.Second))
+	}
 	between(c, "board.simulated.rate_ppm", c.Board.Simulated.RatePPM, -500, 500)
 }
 

@@ -92,6 +92,9 @@ type Board struct {
 	Profile    string    `toml:"profile"`     // name of a board profile; default "simulated"
 	ProfileDir string    `toml:"profile_dir"` // folder with more profiles; default none
 	Simulated  Simulated `toml:"simulated"`
+	// The device that resets the board when this program hangs; default none. It is fed while the station works.
+	Watchdog        string        `toml:"watchdog"`
+	WatchdogTimeout time.Duration `toml:"watchdog_timeout"` // whole seconds, 2 s to 60 s; default 10 s
 }
 
 // Simulated belongs to the profile "simulated" only.
@@ -192,7 +195,7 @@ func defaults() *Config {
 		Station:  Station{StateDir: "state"},
 		Identity: Identity{Key: "device.key", Token: "device.token", Authority: "authority.pub"},
 		Broker:   Broker{KeepAlive: 2 * time.Second, ConnectTimeout: 5 * time.Second},
-		Board:    Board{Profile: profileSimulated},
+		Board:    Board{Profile: profileSimulated, WatchdogTimeout: 10 * time.Second},
 		Door:     DoorLock{OpenTime: 3 * time.Second},
 		Call: Call{
 			RingTime:         time.Minute,

@@ -152,6 +152,7 @@ func TestErrors(t *testing.T) {
 		{"broker URL", "-localhost\n+lo calhost", `7:1: broker.url: "mqtt://lo calhost" is not a URL; write it as in mqtt://broker.example:1883`},
 		{"ca", "-[[button]]\n+ca = 'x'\n[[button]]", `8:1: broker.ca: is only used with mqtts://; write the url with mqtts, or remove ca`},
 		{"keep alive", "-[[button]]\n+keep_alive = '2500ms'\n[[button]]", `8:1: broker.keep_alive: 2.5s is not in whole seconds, which MQTT counts in; write 3s`},
+		{"watchdog timeout", "-[[button]]\n+[board]\nwatchdog_timeout = '2500ms'\n[[button]]", `9:1: board.watchdog_timeout: 2.5s is not in whole seconds, which a watchdog counts in; write 3s`},
 		{"keep alive too long", "-[[button]]\n+keep_alive = '2m'\n[[button]]", `8:1: broker.keep_alive: 2m is out of bounds; use 1s to 1m`},
 		{"simulated", "[board]\nprofile = 'pi'\n[board.simulated]\n", `14:2: board.simulated: belongs to the profile "simulated", and the profile is "pi"; remove it`},
 		{"rate", "[board.simulated]\nrate_ppm = nan\n", `13:1: board.simulated.rate_ppm: NaN is out of bounds; use -500 to 500`},

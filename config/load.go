@@ -102,7 +102,7 @@ func (c *Config) resolve(dir string) {
 		}
 	}
 	at(dir, &c.Station.StateDir, &c.Identity.Key, &c.Identity.Token, &c.Identity.Authority,
-		&c.Broker.CA, &c.Board.ProfileDir, &c.Board.Simulated.Socket, &c.Sound.MessagesDir, &c.Status.Socket)
+		&c.Broker.CA, &c.Board.ProfileDir, &c.Board.Watchdog, &c.Board.Simulated.Socket, &c.Sound.MessagesDir, &c.Status.Socket)
 	for i := range c.Network.TURN {
 		at(dir, &c.Network.TURN[i].PasswordFile)
 	}

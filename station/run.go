@@ -97,6 +97,9 @@ func (s *station) open(open *closers) error {
 	if err := s.openPanel(open); err != nil {
 		return err
 	}
+	if err := s.guard.open(s.cfg, open, s.log); err != nil {
+		return err
+	}
 	status.serving.Go(func() { status.serve(s) })
 	return nil
 }

@@ -75,6 +75,7 @@ type station struct {
 
 	hardware
 	link  *mqttpush.Transport
+	guard guard
 	sound *sound
 	kit   *call.Kit
 
@@ -119,6 +120,8 @@ func (s *station) run(ctx context.Context) {
 	for {
 		s.refresh()
 		select {
+		case <-s.guard.due:
+			s.guard.feed()
 		case <-ctx.Done():
 			return
 		case f := <-s.events:

@@ -46,7 +46,8 @@ type Status struct {
 	Goroutines int           `json:"goroutines"`
 	RSS        int64         `json:"rss_bytes"` // resident memory; 0: not known
 	Uptime     time.Duration `json:"uptime_ns"`
-	Now        time.Duration `json:"now_ns"` // on the clock of the stages
+	Reset      string        `json:"reset,omitempty"` // what reset the board before this start, if it was no person: "watchdog"
+	Now        time.Duration `json:"now_ns"`          // on the clock of the stages
 }
 
 // CallStatus is a call that is not over.
@@ -211,7 +212,7 @@ func (s *station) status() Status {
 		State: v.phase.String(), Connected: s.connected, Muted: v.muted, Open: v.open, Held: v.held, Missed: s.missed, Quiet: v.quiet,
 		Call: callStatus(s.front), Waiting: callStatus(s.back), Last: s.records.last(), LastFault: s.records.fault(),
 		Goroutines: runtime.NumGoroutine(), RSS: resident(s.log),
-		Uptime: time.Since(s.began), Now: gpio.Monotonic(),
+		Uptime: time.Since(s.began), Reset: s.guard.reset, Now: gpio.Monotonic(),
 		Counters: Counters{Kit: s.kit.Counters(), MQTT: s.link.Counters(), Card: s.sound.status(), Buttons: map[string]ButtonStatus{}},
 	}
 	if s.front != nil {
