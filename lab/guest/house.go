@@ -59,19 +59,8 @@ func (g *guest) newHouse() (*house, error) {
 
 func (g *guest) newMember(name, card, user, authority string, buttons, lamps []string) (m *member, err error) {
 	m = &member{name: name, dir: filepath.Join("/tmp", name)}
-	if err := os.MkdirAll(m.dir, 0o700); err != nil {
+	if err := m.identity(authority, user); err != nil {
 		return nil, err
-	}
-	key := filepath.Join(m.dir, "device.key")
-	for _, args := range [][]string{
-		{"key", "make", key},
-		{"key", "authority", authority, filepath.Join(m.dir, "authority.pub")},
-		{"token", "issue", "--authority", authority, "--key", key, "--service", "lab", "--user", user, "--device", name,
-			"--out", filepath.Join(m.dir, "device.token")},
-	} {
-		if _, err := command(args...); err != nil {
-			return nil, err
-		}
 	}
 	cfg, err := os.ReadFile(filepath.Join(configDir, name+".toml"))
 	if err != nil {
@@ -85,6 +74,25 @@ func (g *guest) newMember(name, card, user, authority string, buttons, lamps []s
 	}
 	m.air, err = openAir(card)
 	return m, err
+}
+
+// identity makes the station's folder, key and token.
+func (m *member) identity(authority, user string) error {
+	if err := os.MkdirAll(m.dir, 0o700); err != nil {
+		return err
+	}
+	key := filepath.Join(m.dir, "device.key")
+	for _, args := range [][]string{
+		{"key", "make", key},
+		{"key", "authority", authority, filepath.Join(m.dir, "authority.pub")},
+		{"token", "issue", "--authority", authority, "--key", key, "--service", "lab", "--user", user, "--device", m.name,
+			"--out", filepath.Join(m.dir, "device.token")},
+	} {
+		if _, err := command(args...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (h *house) startBroker() (err error) {

@@ -16,12 +16,13 @@ import (
 
 // cases are what a spec may ask for.
 var cases = map[string]func(*guest) error{
-	"boot":   bootCase,
-	"gotest": goTestCase,
-	"call":   callCase,
-	"demo":   demoCase,
-	"lines":  linesCase,
-	"shell":  shellCase,
+	"boot":     bootCase,
+	"gotest":   goTestCase,
+	"call":     callCase,
+	"demo":     demoCase,
+	"lines":    linesCase,
+	"shell":    shellCase,
+	"watchdog": watchdogCase,
 }
 
 func main() {

@@ -92,6 +92,7 @@ type status struct {
 	Connected bool   `json:"connected"`
 	Fault     string `json:"fault"`
 	Muted     bool   `json:"muted"`
+	Reset     string `json:"reset"`
 	Call      *struct {
 		Stages []stage `json:"stages"`
 	} `json:"call"`

@@ -13,6 +13,7 @@ const (
 	semiWrite = 0x05
 	semiExit  = 0x18
 
+	semiModeRead        = 0       // fopen's "r"
 	semiModeWrite       = 4       // fopen's "w"; binary is 1 more, which is the same on a host of ours
 	semiApplicationExit = 0x20026 // ADP_Stopped_ApplicationExit
 )
@@ -33,6 +34,18 @@ func createHostFile(name string) (*hostFile, error) {
 		return nil, fmt.Errorf("create %s on the host: refused", name)
 	}
 	return &hostFile{h}, nil
+}
+
+// hostFileExists tells whether a file is in the folder in which QEMU runs.
+func hostFileExists(name string) bool {
+	path := append([]byte(name), 0)
+	h := semihost(semiOpen, unsafe.Pointer(&[3]uintptr{uintptr(unsafe.Pointer(&path[0])), semiModeRead, uintptr(len(name))}))
+	runtime.KeepAlive(path)
+	if h == ^uintptr(0) {
+		return false
+	}
+	semihost(semiClose, unsafe.Pointer(&[1]uintptr{h}))
+	return true
 }
 
 func (f *hostFile) Write(p []byte) (int, error) {

@@ -44,6 +44,15 @@ var cases = []testCase{
 			Options: map[string]string{"model": "Raspberry Pi 3 Model B", "lines": strings.Join(lines, ",")}}})
 		return err
 	}},
+	{name: "watchdog", about: "a station that hangs: the board is reset, and the cause is told", run: func(ctx context.Context, r *runner) error {
+		b, err := r.houseBoot(ctx, exchange.Spec{Case: "watchdog"})
+		if err != nil {
+			return err
+		}
+		b.machine, b.reboots = []string{"-device", "i6300esb"}, true
+		_, err = r.boot(ctx, b)
+		return err
+	}},
 	{name: "demo", about: "a call on simulated boards", run: func(ctx context.Context, r *runner) error {
 		bin, err := r.build.intercom(ctx)
 		if err != nil {

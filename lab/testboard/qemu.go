@@ -25,6 +25,7 @@ type boot struct {
 	machine  []string          // more arguments of QEMU
 	raspi    bool              // QEMU's Raspberry Pi 3B instead of its generic board
 	console  bool              // a person at the console; time then passes as it really does
+	reboots  bool              // a reset is no end
 	limit    time.Duration     // of real time
 }
 
@@ -78,8 +79,11 @@ func (b *boot) run(ctx context.Context, dir, kernel, guest string) (answer, erro
 }
 
 func (b *boot) arguments(kernel string) []string {
-	args := []string{"-nodefaults", "-display", "none", "-no-reboot", "-kernel", filepath.Join(kernel, "Image"), "-initrd", "initrd",
+	args := []string{"-nodefaults", "-display", "none", "-kernel", filepath.Join(kernel, "Image"), "-initrd", "initrd",
 		"-accel", "tcg,thread=single", "-semihosting-config", "enable=on,target=native,userspace=on"}
+	if !b.reboots {
+		args = append(args, "-no-reboot")
+	}
 	if b.raspi {
 		args = append(args, "-M", "raspi3b", "-dtb", filepath.Join(kernel, "bcm2837-rpi-3-b.dtb"))
 	} else {
