@@ -94,6 +94,11 @@ func (s *station) pushed(ccParam string) {
 		level("incoming call not taken", "call", cc.CallID(), "caller", cc.Caller(), "err", err)
 		return
 	}
+	s.take(t)
+}
+
+// take gives a call that came in its place.
+func (s *station) take(t *talk) {
 	t.c.SetVoice(t.voice)
 	// The Kit knows of an end before its event is here.
 	for _, o := range []*talk{s.front, s.back} {

@@ -131,11 +131,17 @@ func (s *station) openNetwork(open *closers, me *owner) error {
 	}
 	open.add(l.Close)
 	s.link = l
+	journal := "" // a door answers at once: nothing rings there
+	if s.cfg.Station.Kind == config.Indoor {
+		journal = journalPath(s.cfg)
+	}
 	s.kit, err = call.NewKit(call.Config{
 		Self: s.self, Token: s.token, Transport: l, Sealer: sealer, Media: m,
 		Microphone:      s.sound.Microphone,
 		OnPush:          func(p string) { s.post(func() { s.pushed(p) }) },
 		OnRecord:        s.record,
+		Journal:         journal,
+		JournalIncoming: true,
 		NoCallWaiting:   !s.cfg.Call.CallWaiting || s.cfg.Station.Kind == config.Door,
 		AcceptEndsOther: s.cfg.Call.AcceptWaiting == "end",
 		Now:             gpio.Monotonic,

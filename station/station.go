@@ -84,6 +84,7 @@ type station struct {
 	next         *press // to be called when front is over
 	after        phase  // shown while there is no call
 	connected    bool   // to the broker
+	resumed      bool   // the calls of an earlier life were looked for
 	opened       bool   // the peer's door, for a while
 	ringerMuted  bool
 	volume       int
@@ -200,6 +201,10 @@ func (s *station) linked(connected bool) {
 	s.post(func() {
 		s.connected = connected
 		s.log.Info("broker", "connected", connected)
+		if connected && !s.resumed {
+			s.resumed = true
+			s.resume()
+		}
 	})
 }
 

@@ -24,30 +24,31 @@ import (
 
 // Status is what a station says of itself.
 type Status struct {
-	Version    string        `json:"version"`
-	Kind       config.Kind   `json:"kind"`
-	Name       string        `json:"name"`
-	Session    string        `json:"session"`
-	State      string        `json:"state"`     // what a person sees: idle, trying, ringback, ringing, answering, talking, busy, ...
-	Connected  bool          `json:"connected"` // to the broker
-	Fault      string        `json:"fault,omitempty"`
-	Muted      bool          `json:"muted"`
-	Held       bool          `json:"held"`       // by the other side
-	PeerMuted  bool          `json:"peer_muted"` // the other side's microphone is off, or it has none
-	Missed     int           `json:"missed"`     // calls since somebody last pressed a button here
-	Open       bool          `json:"open"`       // the door
-	Quiet      bool          `json:"do_not_disturb"`
-	QuietFault string        `json:"quiet_hours_fault,omitempty"` // why the quiet hours are not kept
-	Call       *CallStatus   `json:"call,omitempty"`
-	Waiting    *CallStatus   `json:"waiting,omitempty"`    // a second call, that waits or is held
-	Last       []call.Record `json:"last"`                 // calls that are over, also before a restart, the latest last; at most 8
-	LastFault  string        `json:"last_fault,omitempty"` // why those are not kept on disk
-	Counters   Counters      `json:"counters"`
-	Goroutines int           `json:"goroutines"`
-	RSS        int64         `json:"rss_bytes"` // resident memory; 0: not known
-	Uptime     time.Duration `json:"uptime_ns"`
-	Reset      string        `json:"reset,omitempty"` // what reset the board before this start, if it was no person: "watchdog"
-	Now        time.Duration `json:"now_ns"`          // on the clock of the stages
+	Version      string        `json:"version"`
+	Kind         config.Kind   `json:"kind"`
+	Name         string        `json:"name"`
+	Session      string        `json:"session"`
+	State        string        `json:"state"`     // what a person sees: idle, trying, ringback, ringing, answering, talking, busy, ...
+	Connected    bool          `json:"connected"` // to the broker
+	Fault        string        `json:"fault,omitempty"`
+	Muted        bool          `json:"muted"`
+	Held         bool          `json:"held"`       // by the other side
+	PeerMuted    bool          `json:"peer_muted"` // the other side's microphone is off, or it has none
+	Missed       int           `json:"missed"`     // calls since somebody last pressed a button here
+	Open         bool          `json:"open"`       // the door
+	Quiet        bool          `json:"do_not_disturb"`
+	QuietFault   string        `json:"quiet_hours_fault,omitempty"` // why the quiet hours are not kept
+	Call         *CallStatus   `json:"call,omitempty"`
+	Waiting      *CallStatus   `json:"waiting,omitempty"`       // a second call, that waits or is held
+	Last         []call.Record `json:"last"`                    // calls that are over, also before a restart, the latest last; at most 8
+	LastFault    string        `json:"last_fault,omitempty"`    // why those are not kept on disk
+	JournalFault string        `json:"journal_fault,omitempty"` // why a call that rings here does not outlive a kill
+	Counters     Counters      `json:"counters"`
+	Goroutines   int           `json:"goroutines"`
+	RSS          int64         `json:"rss_bytes"` // resident memory; 0: not known
+	Uptime       time.Duration `json:"uptime_ns"`
+	Reset        string        `json:"reset,omitempty"` // what reset the board before this start, if it was no person: "watchdog"
+	Now          time.Duration `json:"now_ns"`          // on the clock of the stages
 }
 
 // CallStatus is a call that is not over.
@@ -222,6 +223,9 @@ func (s *station) status() Status {
 	}
 	for name, b := range s.buttons {
 		st.Counters.Buttons[name] = health(b)
+	}
+	if err := s.kit.JournalErr(); err != nil {
+		st.JournalFault = err.Error()
 	}
 	if s.quiet.unknown {
 		st.QuietFault = "the clock is not known"

@@ -2,7 +2,9 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -83,6 +85,114 @@ func TestKilledInRing(t *testing.T) {
 	}
 	if rec.Disconnected.Reason != call.ReasonReleasedCall {
 		t.Errorf("ended as %v, want releasedCall", rec.Disconnected.Reason)
+	}
+}
+
+// killRinging kills a station that rings, once its journal has the call.
+func (h *house) killRinging(t *testing.T, m *member) {
+	t.Helper()
+	if _, err := h.stage(t.Context(), m, "ring_sample"); err != nil {
+		t.Fatal(err)
+	}
+	err := poll(t.Context(), callTime, func() error {
+		if len(h.journal(t, m)) == 0 {
+			return errors.New("the journal has no call")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.cmd.Process.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	<-m.done
+	m.sim.Close()
+	m.sim = nil
+}
+
+// journal names the files of its calls.
+func (h *house) journal(t *testing.T, m *member) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(h.dir, m.name, "state", "calls", "*.call"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// restart is what a supervisor does.
+func (h *house) restart(t *testing.T, m *member) {
+	t.Helper()
+	var err error
+	if m.process, err = start(m.name, "run", "--config", filepath.Join(h.dir, m.name, "station.toml")); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestKilledRinging: an indoor station that is killed while it rings, and
+// started again, rings on and is answered. The visitor's lamp says all the
+// while that it rings.
+func TestKilledRinging(t *testing.T) {
+	h := open(t)
+	tap(t, h.door, "bell-1")
+	m := h.indoor
+	for range 2 { // also the one that took the ring over
+		h.killRinging(t, m)
+		killed := time.Now()
+		h.restart(t, m)
+		if _, err := h.stage(t.Context(), m, "ring_sample"); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("rings again %v after the kill", time.Since(killed).Round(time.Millisecond))
+		st, err := station.ReadStatus(h.door.status)
+		if err != nil || st.State != "ringback" {
+			t.Fatalf("the door shows %s, %v", st.State, err)
+		}
+	}
+	tap(t, m, "accept")
+	for _, m := range []*member{h.door, h.indoor} {
+		if _, err := h.stage(t.Context(), m, "first_voice"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tap(t, m, "end")
+	for _, m := range []*member{h.door, h.indoor} {
+		rec, err := h.ended(t.Context(), m, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, told := rec.At("unreachable"); told || rec.Disconnected.Reason != call.ReasonNormal {
+			t.Errorf("the record of the %s station: %v, stages %v", m.name, rec.Disconnected, rec.Stages)
+		}
+	}
+	err := poll(t.Context(), callTime, func() error {
+		if files := h.journal(t, m); len(files) != 0 {
+			return fmt.Errorf("left in the journal: %v", files)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestKilledRingingOver: what ended while the station was down does not ring.
+func TestKilledRingingOver(t *testing.T) {
+	h := open(t)
+	tap(t, h.door, "bell-1")
+	h.killRinging(t, h.indoor)
+	h.door.stop()
+	h.restart(t, h.indoor)
+	rec, err := h.ended(t.Context(), h.indoor, "")
+	if err != nil || rec.Disconnected.Reason != call.ReasonReleasedCall {
+		t.Errorf("ended as %v, %v; want releasedCall", rec.Disconnected, err)
+	}
+	if _, rang := rec.At("ring_sample"); rang {
+		t.Error("it rang, although the caller was gone")
 	}
 }
 
