@@ -46,4 +46,5 @@ require (
 	golang.org/x/net v0.50.0 // indirect
 	golang.org/x/sync v0.17.0 // indirect
 	golang.org/x/time v0.14.0 // indirect
+	periph.io/x/host/v3 v3.8.5 // indirect
 )

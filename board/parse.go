@@ -18,6 +18,8 @@ const (
 	maxMixer  = 64
 	maxOffset = 1023 // lines of one chip; the largest in use have a few hundred
 	maxText   = 64   // bytes of a name that the kernel gives: labels have 32, controls 44
+	maxHeader = 120  // pins of a header
+	maxWires  = 64
 )
 
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`) // what the configuration file takes
@@ -27,7 +29,7 @@ var namePattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`) // what the confi
 func Parse(file string, data []byte) (*Profile, error) {
 	p := &Profile{
 		Name:  strings.TrimSuffix(filepath.Base(file), extension),
-		Sound: Sound{Rate: 48000, Channels: 1, Period: 480},
+		Sound: defaultSound,
 	}
 	c := checker{p, stricttoml.Decode(file, data, p)}
 	if !c.doc.Broken() {
@@ -38,6 +40,8 @@ func Parse(file string, data []byte) (*Profile, error) {
 	}
 	return p, nil
 }
+
+var defaultSound = Sound{Rate: 48000, Channels: 1, Period: 480}
 
 // checker looks at a profile that is being read, and completes its lines.
 type checker struct {
@@ -66,7 +70,7 @@ func (c checker) check() {
 		if !c.doc.Has(key + ".filter") {
 			in.Filter = gpio.DefaultFilter
 		}
-		c.between(key+".filter", in.Filter, time.Millisecond, 20*time.Millisecond)
+		between(c.doc, key+".filter", in.Filter, time.Millisecond, 20*time.Millisecond)
 	}
 	for i := range c.Outputs {
 		out, key := &c.Outputs[i], fmt.Sprintf("output[%d]", i)
@@ -77,12 +81,43 @@ func (c checker) check() {
 		case out.Kind == Relay && !c.doc.Has(key+".hard_limit"):
 			c.doc.Problem(key+".hard_limit", "is missing; say how long the relay may be on at most, as in \"10s\"")
 		case out.Kind == Relay:
-			c.between(key+".hard_limit", out.HardLimit, 100*time.Millisecond, gpio.MaxRelayLimit)
+			between(c.doc, key+".hard_limit", out.HardLimit, 100*time.Millisecond, gpio.MaxRelayLimit)
 		case c.doc.Has(key + ".hard_limit"):
 			c.doc.Problem(key+".hard_limit", "only a relay has one; remove it")
 		}
 	}
-	c.sound()
+	c.checkSound()
+}
+
+// checkSound holds that there is one sound, the board's own or a choice.
+func (c checker) checkSound() {
+	own := c.doc.Has("sound")
+	switch {
+	case c.Simulated && (c.DefaultSound != "" || c.Sound.Card != ""):
+		c.doc.Problem("sound", "a simulated board has no card; remove it")
+		return
+	case c.DefaultSound != "" && own:
+		c.doc.Problem("default_sound", "the board has a [sound] of its own; remove one of them")
+		return
+	case c.DefaultSound != "":
+		if !namePattern.MatchString(c.DefaultSound) {
+			c.doc.Problem("default_sound", "%q is no name of a sound choice; see intercom boards", c.DefaultSound)
+		}
+		return
+	}
+	checkSound(c.doc, c.Sound, c.Simulated)
+	if err := c.checkAmplifier(c.Sound); err != nil {
+		c.doc.Problem("sound.amplifier", "%v; name one of them, or add it as [[output]] with kind = \"amplifier\"", err)
+	}
+}
+
+// checkAmplifier holds that the board has the amplifier that a sound names.
+func (p *Profile) checkAmplifier(s Sound) error {
+	if s.Amplifier == "" {
+		return nil
+	}
+	_, err := p.Output(Amplifier, s.Amplifier)
+	return err
 }
 
 // line checks what inputs and outputs have in common. seen holds the names and
@@ -92,6 +127,9 @@ func (c checker) line(key, name string, l *Place, seen map[string]string) {
 		c.doc.Problem(key+".name", "%q is not a name; use 1 to 64 of a-z A-Z 0-9 . _ -", name)
 	}
 	c.once(seen, "name "+name, key+".name")
+	if l.Header < 0 || l.Header > maxHeader {
+		c.doc.Problem(key+".header", "%d is out of bounds; use 1 to %d, or leave it out", l.Header, maxHeader)
+	}
 	named, numbered := c.doc.Has(key+".line"), c.doc.Has(key+".offset")
 	if c.Simulated {
 		if named || numbered || c.doc.Has(key+".chip") {
@@ -130,44 +168,38 @@ func (c checker) once(seen map[string]string, what, key string) {
 	seen[what] = key
 }
 
-func (c checker) sound() {
-	s := c.Sound
-	if (s.Card == "") != c.Simulated || len(s.Card) > maxText {
-		c.doc.Problem("sound.card", "a real board needs the id of its card (in brackets in /proc/asound/cards), a simulated one has none; correct card or simulated")
+func checkSound(doc *stricttoml.Doc, s Sound, simulated bool) {
+	if (s.Card == "") != simulated || len(s.Card) > maxText {
+		doc.Problem("sound.card", "a real board needs the id of its card (in brackets in /proc/asound/cards), or default_sound, the name of a sound choice; write one of them")
 	}
 	if s.Rate < 8000 || s.Rate > 192000 {
-		c.doc.Problem("sound.rate", "%d is out of bounds; use 8000 to 192000, best 48000", s.Rate)
+		doc.Problem("sound.rate", "%d is out of bounds; use 8000 to 192000, best 48000", s.Rate)
 		return
 	}
 	if s.Channels != 1 && s.Channels != 2 {
-		c.doc.Problem("sound.channels", "%d is out of bounds; use 1 or 2", s.Channels)
+		doc.Problem("sound.channels", "%d is out of bounds; use 1 or 2", s.Channels)
 	}
 	if low, high := s.Rate/1000, s.Rate/25; s.Period < low || s.Period > high {
-		c.doc.Problem("sound.period", "%d is not 1 to 40 ms at %d Hz; use %d to %d", s.Period, s.Rate, low, high)
+		doc.Problem("sound.period", "%d is not 1 to 40 ms at %d Hz; use %d to %d", s.Period, s.Rate, low, high)
 	}
-	if s.Amplifier != "" {
-		if _, err := c.Output(Amplifier, s.Amplifier); err != nil {
-			c.doc.Problem("sound.amplifier", "%v; name one of them, or add it as [[output]] with kind = \"amplifier\"", err)
-		}
-	}
-	c.between("sound.amplifier_delay", s.AmplifierDelay, 0, time.Second)
+	between(doc, "sound.amplifier_delay", s.AmplifierDelay, 0, time.Second)
 	if len(s.Mixer) > maxMixer {
-		c.doc.Problem("sound.mixer", "has %d entries, over the limit of %d; remove some", len(s.Mixer), maxMixer)
+		doc.Problem("sound.mixer", "has %d entries, over the limit of %d; remove some", len(s.Mixer), maxMixer)
 		return
 	}
 	for i, m := range s.Mixer {
 		key := fmt.Sprintf("sound.mixer[%d]", i)
 		if m.Control == "" || len(m.Control) > maxText {
-			c.doc.Problem(key+".control", "%q is not a control; write its name as amixer shows it", m.Control)
+			doc.Problem(key+".control", "%q is not a control; write its name as amixer shows it", m.Control)
 		}
 		if m.Value == "" || len(m.Value) > maxText {
-			c.doc.Problem(key+".value", "%q is not a value; write it as in \"80%%\", \"-6dB\" or \"on\"", m.Value)
+			doc.Problem(key+".value", "%q is not a value; write it as in \"80%%\", \"-6dB\" or \"on\"", m.Value)
 		}
 	}
 }
 
-func (c checker) between(key string, d, low, high time.Duration) {
+func between(doc *stricttoml.Doc, key string, d, low, high time.Duration) {
 	if d < low || d > high {
-		c.doc.Problem(key, "%v is out of bounds; use %v to %v", d, low, high)
+		doc.Problem(key, "%v is out of bounds; use %v to %v", d, low, high)
 	}
 }

@@ -31,13 +31,34 @@ const (
 // Profile describes a board. Load and Parse return only complete and sound
 // ones; do not change it.
 type Profile struct {
-	Name       string   `toml:"-"`          // of the file, without .toml
-	Title      string   `toml:"title"`      // for people
-	Simulated  bool     `toml:"simulated"`  // its lines have no Chip
-	Compatible []string `toml:"compatible"` // any of these in /proc/device-tree/compatible is this board
-	Inputs     []Input  `toml:"input"`
-	Outputs    []Output `toml:"output"`
-	Sound      Sound    `toml:"sound"`
+	Name         string   `toml:"-"`             // of the file, without .toml
+	Title        string   `toml:"title"`         // for people
+	Note         string   `toml:"note"`          // more for people, below the wiring table
+	Simulated    bool     `toml:"simulated"`     // its lines have no Chip
+	Compatible   []string `toml:"compatible"`    // any of these in /proc/device-tree/compatible is this board
+	DefaultSound string   `toml:"default_sound"` // the sound choice of a board that has no sound of its own
+	Inputs       []Input  `toml:"input"`
+	Outputs      []Output `toml:"output"`
+	Sound        Sound    `toml:"sound"` // its own, or once loaded that of the choice
+
+	Choice *SoundChoice `toml:"-"` // where Sound is from; nil: the board's own
+}
+
+// SoundChoice is a way to give a board sound: a card, and how it is connected.
+type SoundChoice struct {
+	Name      string   `toml:"-"`          // of the file, without .sound.toml
+	Title     string   `toml:"title"`      // for people
+	Note      string   `toml:"note"`       // more for people
+	ConfigTxt []string `toml:"config_txt"` // lines that a Raspberry Pi's config.txt needs
+	Wires     []Wire   `toml:"wire"`
+	Sound     Sound    `toml:"sound"`
+}
+
+// Wire is one connection of a sound card's.
+type Wire struct {
+	From   string `toml:"from"`   // as in "INMP441 SCK"
+	To     string `toml:"to"`     // a line's name, as in "GPIO18", or a supply
+	Header int    `toml:"header"` // pin of the 40-pin header; 0 for none
 }
 
 // Place is where a line is. Chips go by their label and not by number, as
@@ -47,6 +68,7 @@ type Place struct {
 	Line      string `toml:"line"`       // the kernel's name of the line, as in "GPIO17"; else Offset
 	Offset    int    `toml:"offset"`     // within the chip; -1 if Line is used
 	ActiveLow bool   `toml:"active_low"` // active at the low level
+	Header    int    `toml:"header"`     // pin of the board's header, for people; 0 for none
 }
 
 // Input is a line that is read: a button.
@@ -62,6 +84,7 @@ type Output struct {
 	Name string     `toml:"name"`
 	Kind OutputKind `toml:"kind"`
 	Place
+	OpenDrain bool          `toml:"open_drain"` // driven to low only
 	HardLimit time.Duration `toml:"hard_limit"` // longest time on, of a relay; 100 ms to gpio.MaxRelayLimit
 }
 
@@ -82,8 +105,9 @@ type MixerValue struct {
 	Value   string `toml:"value"`   // as amixer takes it: "80%", "-6dB", "on", or an item's name
 }
 
-// Hardware is an opened board. Lines are those of its profile, opened once and
-// closed by Close; an Input that is asked for twice is the same one.
+// Hardware is an opened board. Lines are those of its profile, opened when they
+// are first asked for and closed by Close; one that is asked for twice is the
+// same one.
 type Hardware interface {
 	Input(name string) (gpio.Input, error)
 	Output(name string) (gpio.Output, error)
