@@ -94,6 +94,9 @@ func (c *Config) checkBoard() {
 	if c.Board.WatchdogTimeout%time.Second != 0 {
 		c.bad("board.watchdog_timeout", "%v is not in whole seconds, which a watchdog counts in; write %v", c.Board.WatchdogTimeout, c.Board.WatchdogTimeout.Round(time.Second))
 	}
+	if c.doc.Has("board.sound") {
+		c.id("board.sound", c.Board.Sound)
+	}
 	between(c, "board.simulated.rate_ppm", c.Board.Simulated.RatePPM, -500, 500)
 }
 
@@ -206,6 +209,7 @@ func (c *Config) checkDoor() {
 	} else if c.doc.Has("door") {
 		c.warn("door", "no relay is named; the door can not be opened")
 	}
+	oneOf(c, "door.relay_type", d.RelayType, RelayLevel, RelayPulse)
 	between(c, "door.open_time", d.OpenTime, 100*time.Millisecond, time.Minute)
 	c.users("door.open_users", d.OpenUsers)
 	c.users("door.listen_users", d.ListenUsers)

@@ -40,6 +40,15 @@ const (
 	ShowsRinger Shows = "ringer"
 )
 
+// RelayType says what ends an opening if the program does not.
+type RelayType string
+
+// The types of relay.
+const (
+	RelayLevel RelayType = "level" // nothing: it is on as long as its line is
+	RelayPulse RelayType = "pulse" // a timer in the relay itself, whatever its line does
+)
+
 // Config is one station's configuration. All paths in it are absolute, or
 // relative to the working directory as the file's own path was.
 type Config struct {
@@ -89,8 +98,9 @@ type Broker struct {
 
 // Board is the hardware.
 type Board struct {
-	Profile    string    `toml:"profile"`     // name of a board profile; default "simulated"
-	ProfileDir string    `toml:"profile_dir"` // folder with more profiles; default none
+	Profile    string    `toml:"profile"`     // name of a board profile, or "auto" for the machine's own; default "simulated"
+	Sound      string    `toml:"sound"`       // name of a sound choice; default the profile's
+	ProfileDir string    `toml:"profile_dir"` // folder with more profiles and sound choices; default none
 	Simulated  Simulated `toml:"simulated"`
 	// The device that resets the board when this program hangs; default none. It is fed while the station works.
 	Watchdog        string        `toml:"watchdog"`
@@ -134,6 +144,7 @@ type Lamp struct {
 // OpenTime is checked against the profile, not here.
 type DoorLock struct {
 	Relay     string        `toml:"relay"`      // line name in the profile; default none: the door can not be opened
+	RelayType RelayType     `toml:"relay_type"` // default "level"
 	OpenTime  time.Duration `toml:"open_time"`  // 100 ms to 1 min; default 3 s
 	OpenUsers []string      `toml:"open_users"` // who may open; default the callees of the buttons
 	// ListenUsers may call this door, which answers by itself; default the callees of the buttons.
@@ -196,7 +207,7 @@ func defaults() *Config {
 		Identity: Identity{Key: "device.key", Token: "device.token", Authority: "authority.pub"},
 		Broker:   Broker{KeepAlive: 2 * time.Second, ConnectTimeout: 5 * time.Second},
 		Board:    Board{Profile: profileSimulated, WatchdogTimeout: 10 * time.Second},
-		Door:     DoorLock{OpenTime: 3 * time.Second},
+		Door:     DoorLock{OpenTime: 3 * time.Second, RelayType: RelayLevel},
 		Call: Call{
 			RingTime:         time.Minute,
 			UnreachableAfter: 2 * time.Second,

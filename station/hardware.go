@@ -3,6 +3,7 @@ package station
 import (
 	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"intercom/board"
@@ -29,20 +30,30 @@ type hardware struct {
 // openHardware checks every line of the configuration against the board's
 // profile, then opens the board.
 func (s *station) openHardware(open *closers) (err error) {
-	if s.profile, err = board.Load(s.cfg.Board.Profile, s.cfg.Board.ProfileDir); err != nil {
+	if s.profile, err = board.Load(Selection(s.cfg)); err != nil {
 		return fmt.Errorf("station: %w", err)
 	}
 	if err := CheckLines(s.cfg, s.profile); err != nil {
 		return err
 	}
-	if !s.profile.Simulated {
-		return s.cfg.Errorf("board.profile", "%q is a real board, and this program drives simulated ones only; write profile = \"simulated\"", s.profile.Name)
+	if err := CheckRelay(s.cfg, s.profile, os.DirFS("/")); err != nil {
+		return err
 	}
-	if s.board, err = openSimulated(s.cfg, s.profile, s.log); err != nil {
+	if s.profile.Simulated {
+		s.board, err = openSimulated(s.cfg, s.profile, s.log)
+	} else {
+		s.board, err = openReal(s.profile)
+	}
+	if err != nil {
 		return fmt.Errorf("station: %w", err)
 	}
 	open.add(s.board.Close)
 	return nil
+}
+
+// Selection says which board a configuration wants.
+func Selection(cfg *config.Config) board.Selection {
+	return board.Selection{Profile: cfg.Board.Profile, Sound: cfg.Board.Sound, Card: cfg.Sound.Card, Dir: cfg.Board.ProfileDir}
 }
 
 // CheckLines reports the first line that the board does not have.
@@ -150,6 +161,34 @@ func openSimulated(cfg *config.Config, p *board.Profile, log *slog.Logger) (mach
 		return nil, err
 	}
 	return simulated{b}, nil
+}
+
+// real is a real board as a machine.
+type real struct {
+	board.Hardware
+	card Card
+}
+
+func (b real) Card() Card { return b.card }
+
+// consumer is this program's name as the owner of lines.
+const consumer = "intercom"
+
+func openReal(p *board.Profile) (machine, error) {
+	card, err := openCard(p.Sound)
+	if err != nil {
+		return nil, err
+	}
+	lines, err := board.Open(p, consumer)
+	if err != nil {
+		return nil, err
+	}
+	return real{lines, card}, nil
+}
+
+// openCard is still to come: sound cards are not driven yet.
+func openCard(s board.Sound) (Card, error) {
+	return nil, fmt.Errorf("sound card %s: this program drives simulated cards only; write profile = \"simulated\"", s.Card)
 }
 
 // health is a button's for Status.

@@ -87,7 +87,7 @@ func (r configCheckCmd) Run(_ context.Context, c console) error {
 	if err != nil {
 		return err
 	}
-	profile, err := board.Load(cfg.Board.Profile, cfg.Board.ProfileDir)
+	profile, err := board.Load(station.Selection(cfg))
 	if err != nil {
 		return usageError{err}
 	}
