@@ -133,7 +133,7 @@ func (t *tally) patched(only *regexp.Regexp, list bool, tmp string, names map[st
 			continue
 		}
 		if list {
-			fmt.Printf("%s\ttest: %s\n", name, strings.Join(p.test, " "))
+			fmt.Printf("%s\t%s\n", name, p.by())
 			continue
 		}
 		o, e := p.try(tmp)

@@ -13,10 +13,15 @@ import (
 //
 //	test: ./alsa -run TestXrun
 //
-// that gives go test's arguments.
+// that gives go test's arguments, or after a line
+//
+//	board: alsa
+//
+// that names a case of make test-board.
 type patch struct {
 	path  string
 	test  []string
+	board string
 	files []string // that the diff changes
 }
 
@@ -36,12 +41,15 @@ func patches(dir string) ([]patch, error) {
 			if t, ok := strings.CutPrefix(line, "test:"); ok && p.test == nil {
 				p.test = strings.Fields(t)
 			}
+			if c, ok := strings.CutPrefix(line, "board:"); ok {
+				p.board = strings.TrimSpace(c)
+			}
 			if name, ok := strings.CutPrefix(line, "+++ b/"); ok {
 				p.files = append(p.files, strings.TrimSpace(name))
 			}
 		}
-		if len(p.test) == 0 || len(p.files) == 0 {
-			return nil, fmt.Errorf("mutants: %s: want a line \"test: PACKAGE -run NAME\" and a diff with \"+++ b/FILE\" lines", path)
+		if len(p.test) == 0 == (p.board == "") || len(p.files) == 0 {
+			return nil, fmt.Errorf("mutants: %s: want a line \"test: PACKAGE -run NAME\" or \"board: CASE\", and a diff with \"+++ b/FILE\" lines", path)
 		}
 		list = append(list, p)
 	}
@@ -88,6 +96,9 @@ func (p patch) try(tmp string) (outcome, error) {
 	if err := writeOverlay(list, overlay); err != nil {
 		return 0, err
 	}
+	if p.board != "" {
+		return p.onBoard(list)
+	}
 	out, err := exec.Command("go", append([]string{"test", "-overlay", list, "-count=1", "-failfast", "-timeout", "120s"}, p.test...)...).CombinedOutput()
 	var exit *exec.ExitError
 	switch text := string(out); {
@@ -101,4 +112,24 @@ func (p patch) try(tmp string) (outcome, error) {
 		return caught, nil
 	}
 	return 0, err
+}
+
+// onBoard runs a case of make test-board over the copies. Only failed checks say that the mutant was noticed.
+func (p patch) onBoard(overlay string) (outcome, error) {
+	out, err := exec.Command("go", "run", "./lab/testboard", "-case", p.board, "-overlay", overlay).CombinedOutput()
+	switch {
+	case err == nil:
+		return unnoticed, nil
+	case strings.Contains(string(out), "test-board: FAILED"):
+		return caught, nil
+	}
+	return 0, fmt.Errorf("mutants: %s: make test-board CASE=%s: %w\n%s", p.path, p.board, err, out)
+}
+
+// by says what must notice the mutant.
+func (p patch) by() string {
+	if p.board != "" {
+		return "board: " + p.board
+	}
+	return "test: " + strings.Join(p.test, " ")
 }

@@ -3,19 +3,24 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
+var errBuild = errors.New("build")
+
 // builder makes what runs in the board, each once.
 type builder struct {
-	dir    string // for what is built
-	kernel string // folder of lab/kernel
-	tags   string
-	built  map[string]string
+	dir     string // for what is built
+	kernel  string // folder of lab/kernel
+	tags    string
+	overlay string // a file for go's -overlay, or ""
+	built   map[string]string
 }
 
 // staticArm64 are the settings for cgo with Debian's cross compiler; the pkg-config folder must have the
@@ -51,13 +56,17 @@ func (b *builder) build(ctx context.Context, name string, env []string, args ...
 	}
 	out := filepath.Join(b.dir, name)
 	last := len(args) - 1
+	if b.overlay != "" {
+		args = slices.Insert(args, last, "-overlay", b.overlay)
+		last += 2
+	}
 	args = append(append(args[:last:last], "-o", out), args[last])
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Env = append(os.Environ(), env...)
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("build %s: %w\n%s", name, err, said.Bytes())
+		return "", fmt.Errorf("%w: %s: %w\n%s", errBuild, name, err, said.Bytes())
 	}
 	b.built[name] = out
 	return out, nil

@@ -31,11 +31,12 @@ var errFailed = errors.New("FAILED")
 
 func run(ctx context.Context) error {
 	var (
-		only = flag.String("case", "", "run this `case` only")
-		full = flag.Bool("full", false, "run the long cases too")
-		keep = flag.String("out", "", "keep recordings, lamp logs and consoles in this `folder`")
-		tags = flag.String("tags", "nolibopusfile", "build `tags`")
-		list = flag.Bool("list", false, "list the cases")
+		only    = flag.String("case", "", "run this `case` only")
+		full    = flag.Bool("full", false, "run the long cases too")
+		keep    = flag.String("out", "", "keep recordings, lamp logs and consoles in this `folder`")
+		tags    = flag.String("tags", "nolibopusfile", "build `tags`")
+		overlay = flag.String("overlay", "", "build with go's -overlay `file`")
+		list    = flag.Bool("list", false, "list the cases")
 	)
 	flag.Parse()
 	if *list {
@@ -58,7 +59,7 @@ func run(ctx context.Context) error {
 	}
 	defer os.RemoveAll(work)
 	r := &runner{
-		build:  builder{dir: filepath.Join(work, "bin"), tags: *tags, built: map[string]string{}},
+		build:  builder{dir: filepath.Join(work, "bin"), tags: *tags, overlay: *overlay, built: map[string]string{}},
 		kernel: kernel, work: work, keep: *keep,
 	}
 	if err := os.Mkdir(r.build.dir, 0o755); err != nil {
@@ -102,7 +103,9 @@ func (r *runner) all(ctx context.Context, chosen []testCase) error {
 		}
 		began, before := time.Now(), r.passed+r.failed
 		r.name, r.boots = c.name, 0
-		if err := c.run(ctx, r); err != nil {
+		if err := c.run(ctx, r); errors.Is(err, errBuild) {
+			return err
+		} else if err != nil {
 			r.check("case", false, "%v", err)
 		}
 		if r.passed+r.failed == before && !c.byName {
