@@ -98,7 +98,7 @@ func (k *Kit) VerifyBackgroundCall(p VerifyCallParam, h BackgroundHandler) (*Bac
 	if k.closed {
 		return nil, startError(StartNotInitialized, "the Kit is closed")
 	}
-	if _, ok := k.used[id]; ok || k.calls[id] != nil {
+	if _, ok := k.used[id]; ok || k.calls[id] != nil || k.adopting[id] {
 		return nil, startError(StartReuse, "this cc_param was used before")
 	}
 	n := 0
@@ -140,8 +140,12 @@ func (k *Kit) AdoptBackgroundCall(id string, h Handler) (*Call, error) {
 	noMic := k.microphone(false) // asked with no lock held
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if c := k.calls[id]; c != nil {
+	c := k.calls[id]
+	if c != nil {
 		return k.adoptHere(c, c.param, h, noMic)
+	}
+	if k.adopting[id] {
+		return nil, fmt.Errorf("call: adopt %s: %w", id, ErrAlreadyAdopted)
 	}
 	if err := k.mayTalk(id); err != nil {
 		return nil, err
@@ -149,11 +153,11 @@ func (k *Kit) AdoptBackgroundCall(id string, h Handler) (*Call, error) {
 	if k.journal == nil {
 		return nil, fmt.Errorf("call: adopt %s: %w in this process, and there is no journal of others", id, ErrNoSuchCall)
 	}
-	k.adopting++ // it counts as a call of this device already
+	k.adopting[id] = true // it counts as a call of this device already
 	k.mu.Unlock()
 	e, left, err := k.journal.claim(id, k.cfg.Self, noMic)
 	k.mu.Lock()
-	k.adopting--
+	delete(k.adopting, id)
 	if err != nil {
 		return nil, fmt.Errorf("call: adopt %s: %w", id, err)
 	}
@@ -167,7 +171,7 @@ func (k *Kit) AdoptBackgroundCall(id string, h Handler) (*Call, error) {
 	if err != nil {
 		return nil, fmt.Errorf("call: adopt %s: %w", id, err)
 	}
-	c := k.verify(p, h, nil, evVerify{replaces: e.Nonces, quiet: e.Verified})
+	c = k.verify(p, h, nil, evVerify{replaces: e.Nonces, quiet: e.Verified})
 	c.appData, c.startMessage, c.ringEnd = e.AppData, e.StartMessage, k.cfg.Now()+left
 	k.enter(c)
 	return c, nil

@@ -281,6 +281,72 @@ func TestAdoptedByAnotherProcess(t *testing.T) {
 	})
 }
 
+// TestPushDuringAdoption: the owner takes its time, and the call's push is
+// repeated meanwhile. The adopter must not answer it as busy.
+func TestPushDuringAdoption(t *testing.T) {
+	dir := t.TempDir()
+	in(t, func(t *testing.T, w *world) {
+		var p pipes
+		door := w.node("door", "d1")
+		w.node("home", "panel").keeps(dir, &p).background()
+		c := door.make("home")
+		pass(time.Second)
+		app := w.node("home", "panel").keeps(dir, &p).rings()
+		app.kit.journal.dial = func(n, path string, d time.Duration) (net.Conn, error) {
+			time.Sleep(3 * time.Second)
+			return p.dial(n, path, d)
+		}
+		go func() {
+			pass(time.Second)
+			if _, err := app.adopt(c.ID()); !errors.Is(err, ErrAlreadyAdopted) {
+				t.Errorf("adopted twice at once: %v", err)
+			}
+		}()
+		if _, err := app.adopt(c.ID()); err != nil {
+			t.Fatal(err)
+		}
+		app.call().Accept(AcceptOptions{})
+		pass(time.Second)
+		heard(t, door, "waitConnected", "acknowledged panel", "connected false false")
+		heard(t, app, "connected false false")
+	})
+}
+
+// TestBusyThenAdopts: the process that adopts had told the caller that it is
+// busy. That was another leg of the same device, and counts no more.
+func TestBusyThenAdopts(t *testing.T) {
+	dir := t.TempDir()
+	in(t, func(t *testing.T, w *world) {
+		var p pipes
+		door, gate := w.node("door", "d1"), w.node("gate", "g1").rings()
+		app := w.node("home", "panel", func(c *Config) { c.NoCallWaiting = true }).keeps(dir, &p)
+		app.make("gate")
+		pass(100 * time.Millisecond)
+		gate.call().Accept(AcceptOptions{})
+		pass(100 * time.Millisecond)
+		w.node("home", "panel").keeps(dir, &p).background()
+		c := door.make("home")
+		pass(3 * time.Second)
+		if got := len(legsOf(c)); got != 2 {
+			t.Fatalf("%d legs, want one that rings and one that is busy", got)
+		}
+		if _, err := app.adopt(c.ID()); !errors.Is(err, StartAlreadyExist) {
+			t.Errorf("adopted while busy: %v", err)
+		}
+		gate.call().End()
+		pass(2 * time.Second)
+		in, err := app.adopt(c.ID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		in.Accept(AcceptOptions{})
+		pass(time.Second)
+		if got := len(legsOf(c)); got != 1 || c.State() != StateConnected {
+			t.Errorf("%v, %d legs", c.State(), got)
+		}
+	})
+}
+
 // TestAdoptEndedElsewhere: the answer is ErrEnded from the owner, and from
 // what it leaves behind.
 func TestAdoptEndedElsewhere(t *testing.T) {

@@ -73,7 +73,7 @@ type Kit struct {
 	counters map[string]uint64
 	handlers map[uint64]bool // goroutines that run the application's functions
 	closed   bool
-	adopting int              // calls on their way here from another process
+	adopting map[string]bool  // calls on their way here from another process
 	orphans  map[string]entry // calls of a killed process of this device, from the journal
 	badDisk  error            // why the journal does not work
 }
@@ -99,7 +99,7 @@ func NewKit(cfg Config) (*Kit, error) {
 		cfg: cfg, log: cfg.Log, callID: newID,
 		pushes: make(chan string, 16), records: make(chan Record, 64),
 		calls: map[string]*Call{}, used: map[string]time.Time{}, known: map[string]time.Time{}, told: map[string]time.Time{},
-		counters: map[string]uint64{}, handlers: map[uint64]bool{},
+		counters: map[string]uint64{}, handlers: map[uint64]bool{}, adopting: map[string]bool{},
 	}
 	k.ctx, k.cancel = context.WithCancel(context.Background())
 	k.handle(k.notify)
@@ -240,7 +240,7 @@ func (k *Kit) VerifyCall(p VerifyCallParam, h Handler) (*Call, error) {
 	id := p.CCParam.callID
 	b := k.calls[id]
 	again := b != nil && b.background != nil && !b.granted && b.s.phase != StateDisconnected // no reuse: it takes over
-	if _, ok := k.used[id]; (ok || b != nil) && !again {
+	if _, ok := k.used[id]; (ok || b != nil || k.adopting[id]) && !again {
 		return nil, startError(StartReuse, "this cc_param was used before")
 	}
 	switch own, g := k.glare(p.CCParam, 0); {
@@ -305,7 +305,7 @@ func (k *Kit) microphone(without bool) error {
 // live counts the calls that are not over, a group as one, and of these the
 // connected.
 func (k *Kit) live() (live, connected int) {
-	live = k.adopting
+	live = len(k.adopting)
 	var groups []*Group
 	for _, c := range k.calls {
 		if c.background != nil {
@@ -460,6 +460,9 @@ func (k *Kit) pushed(msg Message, b *PushBody) {
 	}
 	if cc.callID != msg.Call || cc.caller != msg.From {
 		k.drop("cc_param", errors.New("the cc_param names another call or caller than the push"))
+		return
+	}
+	if k.adopting[cc.callID] {
 		return
 	}
 	if _, ok := k.used[cc.callID]; ok {

@@ -96,8 +96,17 @@ func (m *machine) replaced(i int, from Address, b *VerifyBody) (its int, done bo
 		return i, false // the earlier one never came here
 	case j >= 0 && m.legs[j].over: // it was out before it changed hands
 		end = m.legs[j].end
-	case j >= 0 && (i < 0 || i == j):
+	case j >= 0:
 		m.legs[j].addr = from
+		if i >= 0 && i != j { // it was busy, say, before it adopted
+			if n := m.legs[i].nonce; n != "" {
+				m.retire(n)
+			}
+			m.legs = slices.Delete(m.legs, i, i+1)
+			if i < j {
+				j--
+			}
+		}
 		return j, false
 	}
 	m.send(leg{addr: from, nonce: b.Nonce}, TypeEnd, pathMQTT, &end)
