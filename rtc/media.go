@@ -35,7 +35,8 @@ type ICEServer struct {
 // LAN: host candidates of all interfaces, no servers, no log.
 type Config struct {
 	ICEServers []ICEServer
-	// Interfaces names the network interfaces to use; empty: all.
+	// Interfaces names the network interfaces to use; empty: all. Two stations
+	// on one machine do not reach each other through a chosen one but "lo".
 	Interfaces []string
 	// IncludeLoopback offers the loopback addresses too: for two stations on
 	// one machine without a network, as in tests and the demo.
@@ -141,9 +142,12 @@ func newMedia(cfg Config, t timing, network transport.Net) (*Media, error) {
 	engine := settings(t, log)
 	engine.SetInterfaceFilter(use)
 	engine.SetIncludeLoopbackCandidate(cfg.IncludeLoopback)
-	if network != nil {
-		engine.SetNet(network)
+	if network == nil {
+		if network, err = newHostNet(cfg.Interfaces, log); err != nil {
+			return nil, fmt.Errorf("rtc: list the network interfaces: %w", err)
+		}
 	}
+	engine.SetNet(network)
 	codecs := &webrtc.MediaEngine{}
 	if err := codecs.RegisterCodec(webrtc.RTPCodecParameters{
 		RTPCodecCapability: opus(), PayloadType: opusPayloadType,

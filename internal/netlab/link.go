@@ -23,7 +23,8 @@ type Link struct {
 	name string
 	tun  *os.File
 
-	cut atomic.Bool
+	cut  atomic.Bool
+	sent atomic.Uint64
 
 	// guarded by Lab.mu
 	impairment Impairment
@@ -173,6 +174,9 @@ func (k *Link) Impair(i Impairment) {
 	k.impairment = i
 }
 
+// Sent is how many packets came from the host for another host of the lab.
+func (k *Link) Sent() uint64 { return k.sent.Load() }
+
 // read switches what the host sends.
 func (k *Link) read() {
 	buf := make([]byte, maxPacket)
@@ -208,6 +212,7 @@ func (l *Lab) forward(from *Link, raw []byte) {
 		l.counts.cut.Add(1)
 		return
 	}
+	from.sent.Add(1)
 	if to.public.IsValid() {
 		p.setDst(to.private)
 	}
