@@ -164,7 +164,11 @@ func (s *simStation) verify(l *line, text string) {
 	}
 	x := s.side(l, RoleCallee, p.CallID())
 	x.peer = p.Caller().User
-	c, err := s.kit.VerifyCall(VerifyCallParam{MyUserID: s.user, MyServiceID: "house", CCParam: p, AudioActivationByUser: x.byUser()}, x.handler())
+	if s.plan.background {
+		s.verifyBackground(x, p)
+		return
+	}
+	c, err := s.kit.VerifyCall(VerifyCallParam{MyUserID: s.user, MyServiceID: "house", CCParam: p, AudioActivationByUser: x.byUser(), MicNoSourceTimeout: x.micTimeout()}, x.handler())
 	if err != nil {
 		s.w.log("%s: verify: %v", s.name, StartReason(err))
 		if r := StartReason(err); r != StartAlreadyExist && r != StartNotInitialized && r != StartReuse {
@@ -173,6 +177,22 @@ func (s *simStation) verify(l *line, text string) {
 		return
 	}
 	x.enter(c)
+}
+
+func (s *simStation) verifyBackground(x *side, p CCParam) {
+	b, err := s.kit.VerifyBackgroundCall(VerifyCallParam{MyUserID: s.user, MyServiceID: "house", CCParam: p, AudioActivationByUser: x.byUser()}, x.backgroundHandler())
+	if err != nil {
+		s.w.log("%s: verify in background: %v", s.name, StartReason(err))
+		if r := StartReason(err); r != StartNotInitialized && r != StartReuse && r != StartAlreadyExist {
+			s.w.fail("%s: verify in background: %v", s.name, err)
+		}
+		return
+	}
+	x.mu.Lock()
+	x.b = b
+	x.mu.Unlock()
+	s.w.count("background")
+	x.list()
 }
 
 // make calls a user; how chooses whom and with what options.
@@ -190,11 +210,12 @@ func (s *simStation) make(how int) {
 		UseResponderPreparation: how&0x600 != 0, DeclineOnlyDevice: how&0x20 != 0,
 		RingTime: []time.Duration{0, 20 * time.Second}[how>>6&1],
 	}
+	x := s.side(s.line, RoleCaller, "")
+	x.peer = to
+	p.MicNoSourceTimeout = x.micTimeout()
 	if how&0x180 == 0 {
 		p.TalkLimit = 10 * time.Second
 	}
-	x := s.side(s.line, RoleCaller, "")
-	x.peer = to
 	p.AudioActivationByUser = x.byUser()
 	c, err := s.kit.MakeCall(p, x.handler())
 	if err != nil {
@@ -304,7 +325,13 @@ func (w *simWorld) pick(st *simStation, s stepPlan) *side {
 		if x.st == st {
 			any = append(any, x)
 		}
-		state := x.call().State()
+		if x.b != nil {
+			if s.what == "accept" || s.what == "adopt" {
+				fit = append(fit, x)
+			}
+			continue
+		}
+		state := x.state()
 		switch s.what {
 		case "accept", "ringing":
 			if state == StateVerified {
@@ -339,7 +366,7 @@ func (s *simStation) recorded(l *line, r Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, x := range s.sides {
-		if x.line == l && x.id == r.CallID {
+		if x.line == l && x.id == r.CallID && !x.wasAdopted() {
 			x.mu.Lock()
 			x.records = append(x.records, r)
 			x.mu.Unlock()
@@ -374,7 +401,7 @@ func (w *simWorld) watch() {
 			if c.s.active() {
 				open++
 			}
-			if c.role == RoleCallee && c.s.phase == StateVerified && c.s.ringing && !c.s.accepting && !c.s.ending {
+			if c.background == nil && c.role == RoleCallee && c.s.phase == StateVerified && c.s.ringing && !c.s.accepting && !c.s.ending {
 				sounding++
 			}
 			for n, x := range c.sessions {
@@ -450,7 +477,7 @@ func (w *simWorld) finish() {
 	w.passWatching(DefaultRingTime + graceTime)
 	for _, x := range w.all() {
 		if !x.isOver() {
-			w.fail("%s is stuck in %v after ring time and grace", x, x.call().State())
+			w.fail("%s is stuck in %v after ring time and grace", x, x.state())
 		}
 	}
 	for _, id := range w.ids() {
@@ -536,7 +563,7 @@ func (w *simWorld) endsOf(c *callLog) {
 	for _, x := range c.callees {
 		second := x.ending()
 		w.ends[first+" / "+second]++
-		if !w.mayEnd(c, x) {
+		if !x.adopted && !w.mayEnd(c, x) {
 			w.fail("%s ended %s, its caller %s", x, second, first)
 		}
 		if x.connected() {
@@ -578,7 +605,7 @@ func (w *simWorld) mayEnd(c *callLog, x *side) bool {
 	case d.Reason == ReasonReleasedCall && (f.Reason == ReasonPushError || f.Reason == ReasonUnavailableNetwork):
 		return true
 	case d.Reason == ReasonReleasedCall: // over before the live check; or the lease ran out
-		return !verified || !w.plan.quiet && !x.connected()
+		return !verified || x.adopts && !x.connected() || !w.plan.quiet && !x.connected()
 	case d.Source == SourceCallee && !x.connected() && len(c.callees) > 1: // the others rang on
 		return true
 	case d.Source == SourceCallee && (x.line.dead || c.caller.line.dead): // closed: no time to wait for the caller's word
@@ -597,6 +624,12 @@ func (w *simWorld) mayEnd(c *callLog, x *side) bool {
 	return d.Source == SourceCallee
 }
 
+// heard: somebody got this short data.
+func (w *simWorld) heard(id, text string) bool {
+	c := w.calls[id]
+	return c.caller.heard[text] || slices.ContainsFunc(c.callees, func(x *side) bool { return x.heard[text] })
+}
+
 // mayHear: what a caller was told that a callee did, one of them did.
 func (w *simWorld) mayHear(c *callLog) bool {
 	if c.caller.over == nil || c.caller.over.Source != SourceCallee || c.caller.over.Reason == ReasonBusy {
@@ -607,6 +640,9 @@ func (w *simWorld) mayHear(c *callLog) bool {
 		return true
 	}
 	return slices.ContainsFunc(c.callees, func(x *side) bool {
+		if x.adopted {
+			return false
+		}
 		if x.crashed { // it may have asked for it before
 			return true
 		}

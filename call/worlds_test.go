@@ -70,7 +70,7 @@ type plan struct {
 	steps    []stepPlan
 }
 
-type stationPlan struct{ noWaiting, endsOther, slow, silent bool }
+type stationPlan struct{ noWaiting, endsOther, slow, silent, background bool }
 
 // stepPlan is one step: what, by or on which station, how, and how long to
 // wait then.
@@ -99,9 +99,9 @@ var upTo256 = func() (list []int) { // rapid draws from a list evenly, from a ra
 var (
 	actKinds = []string{
 		"make", "make", "make", "makeGroup", "accept", "accept", "accept", "accept", "end", "end", "endWith", "ringing", "ringing",
-		"mute", "mute", "hold", "hold", "open", "open", "claimOpen", "claimOpen", "answerOpen", "answerOpen", "answerOpen", "muteRequest", "silence",
+		"mute", "mute", "hold", "hold", "open", "open", "claimOpen", "claimOpen", "answerOpen", "answerOpen", "answerOpen", "muteRequest", "silence", "shortData", "shortData", "adopt",
 		"finishPreparation", "finishPreparation", "activate", "verify", "verify",
-		"close", "sleep", "levels",
+		"close", "sleep", "levels", "levels",
 	}
 	faultSteps = []string{
 		"lossy", "lossy", "repeats", "delays", "delays", "cut link", "cut link", "cut path", "cut path", "cut both", "broker down", "stall", "stall",
@@ -113,7 +113,7 @@ var (
 	}
 	didKinds = []string{
 		"make", "makeGroup", "accept", "end", "endWith", "ringing", "mute", "hold", "open", "claimOpen", "answerOpen", "muteRequest", "silence", "finishPreparation",
-		"activate", "verify", "close", "sleep", "connected", "glare tried", "glare connected", "path lost", "path back", "waiting accepted",
+		"activate", "shortData", "background", "adopt", "verify", "close", "sleep", "connected", "glare tried", "glare connected", "path lost", "path back", "waiting accepted",
 	}
 )
 
@@ -123,6 +123,7 @@ var plans = rapid.Custom(func(t *rapid.T) plan {
 		p.stations = append(p.stations, stationPlan{
 			noWaiting: rapid.IntRange(0, 5).Draw(t, "noWaiting") == 0, endsOther: rapid.IntRange(0, 5).Draw(t, "endsOther") == 0,
 			slow: rapid.IntRange(0, 5).Draw(t, "slow") == 0, silent: rapid.IntRange(0, 5).Draw(t, "silent") == 0,
+			background: rapid.SampledFrom(upTo256).Draw(t, "background") < 40,
 		})
 	}
 	kinds := slices.Clone(actKinds)

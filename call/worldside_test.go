@@ -1,6 +1,7 @@
 package call
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -18,32 +19,52 @@ type side struct {
 
 	activation bool // by user
 
-	mu                               sync.Mutex
-	id                               string
-	peer                             string
-	c                                *Call
-	crashed                          bool
-	started                          time.Time
-	overAt                           time.Time
-	over                             *Disconnected
-	ringing                          bool // Ringing was said, and not accepted or ended since
-	accepted                         bool
-	records                          []Record
-	seen                             map[string]int
-	prep                             bool // in preparation
+	mu      sync.Mutex
+	id      string
+	peer    string
+	c       *Call
+	b       *BackgroundCall // of a background call; then c is not set
+	started time.Time
+	records []Record
+	seen    map[string]int
+
+	crashed  bool
+	adopts   bool // it took over from a background call
+	adopted  bool // its last event was OnAdopted
+	over     *Disconnected
+	overAt   time.Time
+	ringing  bool // Ringing was said, and not accepted or ended since
+	accepted bool
+	prep     bool // in preparation
+
 	muted, held, silenced, activated bool
 	peerMuted, peerHeld, lost        bool
-	asked, answers                   int // open requests of ours, results
-	unanswered, opened               int // of these: no answer, opened
-	requests, answered               int // open requests of the peer, answers
+	asked, answers                   int              // open requests of ours, results
+	unanswered, opened               int              // of these: no answer, opened
+	requests, answered               int              // open requests of the peer, answers
+	sent                             map[int64]string // short data
+	results                          map[int64]bool
+	acknowledged                     []int64
+	heard                            map[string]bool // short data of the peer
 }
 
 // side is a new end of a call. Each third has its audio activated by the user.
 func (s *simStation) side(l *line, role Role, id string) *side {
-	x := &side{w: s.w, st: s, line: l, name: s.name, role: role, id: id, seen: map[string]int{}, started: time.Now()}
+	x := &side{w: s.w, st: s, line: l, name: s.name, role: role, id: id, seen: map[string]int{}, started: time.Now(),
+		sent: map[int64]string{}, results: map[int64]bool{}, heard: map[string]bool{}}
 	x.activation = len(s.w.all())%3 == 0
 	x.activated = !x.activation
 	return x
+}
+
+func (x *side) wasAdopted() bool { x.mu.Lock(); defer x.mu.Unlock(); return x.adopted }
+
+// micTimeout: some calls end when their microphone gives nothing for a while.
+func (x *side) micTimeout() time.Duration {
+	if len(x.w.all())%5 == 0 {
+		return 5 * time.Second
+	}
+	return 0
 }
 
 func (x *side) byUser() bool { return x.activation }
@@ -55,6 +76,11 @@ func (x *side) enter(c *Call) {
 	x.mu.Lock()
 	x.c, x.id = c, c.ID()
 	x.mu.Unlock()
+	x.list()
+}
+
+// list makes it known to its station and the world.
+func (x *side) list() {
 	x.st.mu.Lock()
 	x.st.sides = append(x.st.sides, x)
 	x.st.mu.Unlock()
@@ -74,8 +100,20 @@ func (x *side) enter(c *Call) {
 	}
 }
 
-func (x *side) call() *Call     { x.mu.Lock(); defer x.mu.Unlock(); return x.c }
-func (x *side) isOver() bool    { x.mu.Lock(); defer x.mu.Unlock(); return x.over != nil || x.crashed }
+func (x *side) call() *Call { x.mu.Lock(); defer x.mu.Unlock(); return x.c }
+
+func (x *side) state() State {
+	if x.b != nil {
+		return x.b.State()
+	}
+	return x.call().State()
+}
+
+func (x *side) isOver() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.over != nil || x.adopted || x.crashed
+}
 func (x *side) connected() bool { x.mu.Lock(); defer x.mu.Unlock(); return x.seen["connected"] > 0 }
 
 func (x *side) inPrep() bool { x.mu.Lock(); defer x.mu.Unlock(); return x.prep }
@@ -92,7 +130,7 @@ func (x *side) owesAnswer() bool {
 func (x *side) crash() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.over == nil && !x.crashed {
+	if x.over == nil && !x.adopted && !x.crashed {
 		x.crashed, x.overAt = true, time.Now()
 	}
 }
@@ -100,6 +138,9 @@ func (x *side) crash() {
 func (x *side) ending() string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if x.adopted {
+		return "(adopted)"
+	}
 	if x.over == nil {
 		return "(crashed)"
 	}
@@ -129,6 +170,9 @@ var order = map[string]struct {
 	"openResult":    {0, "connected", 0, ""},
 	"pathLost":      {0, "connected", 0, ""},
 	"pathBack":      {0, "pathLost", 0, ""},
+	"shortData":     {0, "connected", 0, ""},
+	"shortResult":   {0, "connected", 0, ""},
+	"adopted":       {RoleCallee, "", 1, "connected"},
 	"disconnected":  {0, "", 1, ""},
 }
 
@@ -152,7 +196,7 @@ func (x *side) event(name, detail string, f func()) {
 	switch {
 	case !known:
 		x.w.fail("%s: an event of no name: %s", x.tag(), name)
-	case x.over != nil:
+	case x.over != nil || x.adopted:
 		x.w.fail("%s: %s after the last event", x.tag(), name)
 	case o.role != 0 && o.role != x.role:
 		x.w.fail("%s: %s is the other side's", x.tag(), name)
@@ -206,6 +250,8 @@ func handlerOf(of func(*Call) *side) Handler {
 		OnPeerUnhold:                 turn("peerUnhold", held, false),
 		OnOpenRequest:                func(c *Call) { x := of(c); x.event("openRequest", "", func() { x.requests++ }) },
 		OnOpenResult:                 func(c *Call, ok bool, why string) { of(c).openResult(ok, why) },
+		OnShortData:                  func(c *Call, typ string, data []byte) { of(c).shortData(typ, string(data)) },
+		OnShortDataResult:            func(c *Call, id int64, ok bool) { of(c).shortResult(id, ok) },
 		OnNetworkUnavailable: func(c *Call, _ bool, _ time.Duration) {
 			turn("pathLost", lost, true)(c)
 			of(c).w.count("path lost")
@@ -271,6 +317,59 @@ func (x *side) openResult(ok bool, why string) {
 	})
 }
 
+// shortData: what the other side sent, once.
+func (x *side) shortData(typ, text string) {
+	x.event("shortData", typ+" "+text, func() {
+		if x.heard[text] {
+			x.w.fail("%s: short data %q a second time", x.tag(), text)
+		}
+		x.heard[text] = true
+	})
+}
+
+// shortResult: one for each that was sent; it is checked in the end that what
+// was acknowledged was heard.
+func (x *side) shortResult(id int64, ok bool) {
+	x.event("shortResult", fmt.Sprint(id, ok), func() {
+		if x.results[id] {
+			x.w.fail("%s: a second result for short data %d", x.tag(), id)
+		}
+		x.results[id] = true
+		if ok {
+			x.acknowledged = append(x.acknowledged, id)
+		}
+	})
+}
+
+func (x *side) sendShort(c *Call, how int) bool {
+	text := fmt.Sprintf("%s %d", x.name, time.Since(x.w.began))
+	id, err := c.SendShortData("t", []byte(text))
+	if err != nil {
+		return false
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.sent[id] = text
+	return true
+}
+
+// backgroundHandler is the handler of a side that has a background call.
+func (x *side) backgroundHandler() BackgroundHandler {
+	return BackgroundHandler{
+		OnVerified: func(b *BackgroundCall, prep bool) {
+			x.event("verified", fmt.Sprint(prep), nil)
+			if !x.st.plan.silent && b.Ringing() {
+				x.mu.Lock()
+				x.ringing = x.over == nil && !x.adopted
+				x.mu.Unlock()
+			}
+		},
+		OnError:        func(_ *BackgroundCall, err error) { x.w.fail("%s: %v", x, err) },
+		OnAdopted:      func(*BackgroundCall) { x.event("adopted", "", func() { x.adopted, x.ringing = true, false }) },
+		OnDisconnected: func(_ *BackgroundCall, d Disconnected) { x.disconnected(d) },
+	}
+}
+
 func (x *side) disconnected(d Disconnected) {
 	x.event("disconnected", fmt.Sprint(d), func() {
 		x.over, x.overAt, x.ringing = &d, time.Now(), false
@@ -286,6 +385,9 @@ func (x *side) disconnected(d Disconnected) {
 // do is a wish of this side's user; whether it was taken up.
 func (x *side) do(what string, how int) (ok bool) {
 	c := x.call()
+	if x.b != nil {
+		return x.adopt(how)
+	}
 	switch what {
 	case "accept":
 		x.mu.Lock()
@@ -343,6 +445,8 @@ func (x *side) do(what string, how int) (ok bool) {
 			x.w.fail("%s: AnswerOpen was taken %d times for %d requests", x.tag(), x.answered, x.requests)
 		}
 		x.mu.Unlock()
+	case "shortData":
+		ok = x.sendShort(c, how)
 	case "muteRequest":
 		ok = c.RequestPeerMute()
 	case "silence":
@@ -383,6 +487,30 @@ func (x *side) waits() bool {
 		}
 	}
 	return false
+}
+
+// adopt makes a full call of a background call.
+func (x *side) adopt(how int) bool {
+	n := x.st.side(x.line, RoleCallee, x.id)
+	n.peer, n.activation, n.adopts = x.peer, x.activation, true
+	n.activated = !x.activation
+	if x.seen["verified"] > 0 {
+		n.seen["verified"] = 1
+	}
+	c, err := x.st.kit.AdoptBackgroundCall(x.id, n.handler())
+	x.w.log("%s: adopt: %v", x, err)
+	if err != nil {
+		if !errors.Is(err, StartAlreadyExist) && !errors.Is(err, ErrEnded) {
+			x.w.fail("%s: adopt: %v", x, err)
+		}
+		return false
+	}
+	n.enter(c)
+	x.w.count("adopt")
+	if how&0x100 != 0 {
+		n.do("accept", how)
+	}
+	return true
 }
 
 // same: what this side knows of the other is so, and voice takes its way.
@@ -435,7 +563,7 @@ func (x *side) ghost() {
 	if !rings {
 		return
 	}
-	if s := x.call().State(); s != StateVerified {
+	if x.state() != StateVerified {
 		return
 	}
 	x.w.mu.Lock()
@@ -454,14 +582,17 @@ func (x *side) ghost() {
 
 // forgotten: an ended call holds no timer and no session.
 func (x *side) forgotten() {
+	c := x.c
+	if x.b != nil {
+		c = x.b.c
+	}
 	if x.crashed {
 		return
 	}
-	k := x.c.kit
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if len(x.c.timers) != 0 || len(x.c.sessions) != 0 || x.c.levels != nil || x.c.chosen.Load() != nil {
-		x.w.fail("%s: %d timers and %d sessions are left", x, len(x.c.timers), len(x.c.sessions))
+	c.kit.mu.Lock()
+	defer c.kit.mu.Unlock()
+	if len(c.timers) != 0 || len(c.sessions) != 0 || c.levels != nil || c.chosen.Load() != nil {
+		x.w.fail("%s: %d timers and %d sessions are left", x, len(c.timers), len(c.sessions))
 	}
 }
 
@@ -470,6 +601,17 @@ func (x *side) complete() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.crashed {
+		return
+	}
+	if len(x.results) != len(x.sent) {
+		x.w.fail("%s: %d results for %d short data", x.tag(), len(x.results), len(x.sent))
+	}
+	for _, id := range x.acknowledged {
+		if !x.w.heard(x.id, x.sent[id]) {
+			x.w.fail("%s: %q was acknowledged, and nobody had it", x.tag(), x.sent[id])
+		}
+	}
+	if x.adopted {
 		return
 	}
 	switch {
