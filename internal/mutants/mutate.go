@@ -43,26 +43,55 @@ type file struct {
 type plan struct {
 	mutants   []mutant
 	names     map[string]int
-	durations map[string]bool // names of constants that are durations
+	constants map[string]constant
+	used      map[int]bool // mutants of constants that a function uses
 }
 
-// instrument gives src with every mutant of it behind a switch. Where consts is
-// set, only the constants are mutated.
-func (p *plan) instrument(path string, src []byte, consts bool) ([]byte, error) {
+// all are the mutants; constants that no function of these files uses have none.
+func (p *plan) all() []mutant {
+	unused := map[int]bool{}
+	for _, c := range p.constants {
+		unused[c.up], unused[c.down] = !p.used[c.up], !p.used[c.down]
+	}
+	return slices.DeleteFunc(slices.Clone(p.mutants), func(m mutant) bool { return unused[m.id] })
+}
+
+// constant is a named duration or number: two mutants, at every use of it.
+type constant struct {
+	duration bool
+	up, down int
+}
+
+// source parses a file.
+func (p *plan) source(path string, src []byte) (*file, *ast.File, error) {
 	fset := token.NewFileSet()
 	tree, err := parser.ParseFile(fset, path, src, parser.SkipObjectResolution)
+	return &file{name: filepath.Base(path), src: src, fset: fset, into: p}, tree, err
+}
+
+// declare notes the constants of a file; in all files, before instrument.
+func (p *plan) declare(path string, src []byte, numbers bool) error {
+	f, tree, err := p.source(path, src)
+	if err != nil {
+		return err
+	}
+	for _, d := range tree.Decls {
+		if g, ok := d.(*ast.GenDecl); ok {
+			f.declare(g, numbers)
+		}
+	}
+	return nil
+}
+
+// instrument gives src with every mutant of its functions behind a switch.
+func (p *plan) instrument(path string, src []byte) ([]byte, error) {
+	f, tree, err := p.source(path, src)
 	if err != nil {
 		return nil, err
 	}
-	f := &file{name: filepath.Base(path), src: src, fset: fset, into: p}
 	for _, d := range tree.Decls {
-		switch d := d.(type) {
-		case *ast.GenDecl:
-			f.constants(d, !consts)
-		case *ast.FuncDecl:
-			if d.Body != nil && !consts {
-				f.function(d)
-			}
+		if d, ok := d.(*ast.FuncDecl); ok && d.Body != nil {
+			f.function(d)
 		}
 	}
 	return f.apply(), nil
@@ -207,6 +236,7 @@ func (f *file) node(n ast.Node) {
 		f.field(n)
 	case *ast.Ident:
 		f.swap(n)
+		f.use(n)
 	}
 }
 
@@ -388,9 +418,9 @@ func (f *file) swap(n *ast.Ident) {
 	f.around(n, fmt.Sprintf("mutantPick(%d, ", f.mutant("as "+other, n)), ", "+other+")")
 }
 
-// constants: a duration is doubled and halved, and, where numbers is set, a
-// number is one more and one less. They become variables to be set at start.
-func (f *file) constants(d *ast.GenDecl, numbers bool) {
+// declare finds the constants of a file: a duration is doubled and halved, and,
+// where numbers is set, a number is one more and one less.
+func (f *file) declare(d *ast.GenDecl, numbers bool) {
 	if d.Tok != token.CONST {
 		return
 	}
@@ -399,41 +429,62 @@ func (f *file) constants(d *ast.GenDecl, numbers bool) {
 		if len(v.Names) != 1 || len(v.Values) != 1 || v.Type != nil {
 			continue
 		}
-		name, value := v.Names[0].Name, v.Values[0]
-		lit, isNumber := value.(*ast.BasicLit)
-		isNumber = isNumber && lit.Kind == token.INT && numbers
-		var text string
+		c := constant{duration: f.isDuration(v.Values[0])}
 		switch {
-		case f.isDuration(value):
-			f.into.durations[name] = true
-			text = fmt.Sprintf("mutantScale(%d, %d, %s)", f.mutant("double", v), f.mutant("halve", v), f.text(value))
-		case isNumber:
-			text = fmt.Sprintf("mutantShift(%d, %d, %s)", f.mutant("one more", v), f.mutant("one less", v), f.text(value))
+		case c.duration:
+			c.up, c.down = f.mutant("double", v), f.mutant("halve", v)
+		case numbers && f.isNumber(v.Values[0]):
+			c.up, c.down = f.mutant("one more", v), f.mutant("one less", v)
 		default:
 			continue
 		}
-		// const ( ... ) is closed before and opened again after
-		var n ast.Node = v
-		text = "var " + name + " = " + text
-		if d.Lparen.IsValid() {
-			text = ")\n" + text + "\nconst ("
-		} else {
-			n = d
-		}
-		f.edits = append(f.edits, edit{at: f.offset(n.Pos()), del: f.offset(n.End()) - f.offset(n.Pos()), text: text})
+		f.into.constants[v.Names[0].Name] = c
 	}
+}
+
+// use puts a switch around each use of such a constant.
+func (f *file) use(n *ast.Ident) {
+	c, ok := f.into.constants[n.Name]
+	if !ok {
+		return
+	}
+	if p, ok := f.parent().(*ast.KeyValueExpr); ok && p.Key == n {
+		return
+	}
+	if _, ok := f.parent().(*ast.SelectorExpr); ok { // a field of that name
+		return
+	}
+	f.into.used[c.up], f.into.used[c.down] = true, true
+	name := "mutantShift"
+	if c.duration {
+		name = "mutantScale"
+	}
+	f.around(n, fmt.Sprintf("%s(%d, %d, ", name, c.up, c.down), ")")
+}
+
+func (f *file) isNumber(e ast.Expr) bool {
+	switch e := e.(type) {
+	case *ast.BasicLit:
+		return e.Kind == token.INT
+	case *ast.CallExpr:
+		id, ok := e.Fun.(*ast.Ident)
+		return ok && id.Name == "int"
+	}
+	return false
 }
 
 func (f *file) isDuration(e ast.Expr) bool {
 	is := false
 	ast.Inspect(e, func(n ast.Node) bool {
 		switch n := n.(type) {
+		case *ast.CallExpr:
+			return false // converted to something else
 		case *ast.SelectorExpr:
 			if x, ok := n.X.(*ast.Ident); ok && x.Name == "time" {
 				is = true
 			}
 		case *ast.Ident:
-			is = is || f.into.durations[n.Name]
+			is = is || f.into.constants[n.Name].duration
 		}
 		return true
 	})

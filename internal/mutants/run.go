@@ -45,7 +45,7 @@ type built struct {
 
 // build instruments a package and compiles its tests.
 func build(t target, tmp string) (*built, error) {
-	p := &plan{names: map[string]int{}, durations: map[string]bool{}}
+	p := &plan{names: map[string]int{}, constants: map[string]constant{}, used: map[int]bool{}}
 	overlay := map[string]string{}
 	add := func(path string, data []byte) error {
 		abs, err := filepath.Abs(path)
@@ -56,31 +56,31 @@ func build(t target, tmp string) (*built, error) {
 		overlay[abs] = to
 		return os.WriteFile(to, data, 0o600)
 	}
-	for _, part := range []struct {
-		globs  []string
-		consts bool
-	}{{t.consts, true}, {t.files, false}} {
-		for _, g := range part.globs {
-			paths, err := filepath.Glob(filepath.Join(t.dir, g))
-			if err != nil || len(paths) == 0 {
-				return nil, fmt.Errorf("mutants: no file %s in %s (run this from the top of the tree): %w", g, t.dir, err)
-			}
-			for _, path := range paths {
-				if strings.HasSuffix(path, "_test.go") {
-					continue
-				}
-				src, err := os.ReadFile(path)
-				if err != nil {
-					return nil, err
-				}
-				out, err := p.instrument(path, src, part.consts)
-				if err != nil {
-					return nil, err
-				}
-				if err := add(path, out); err != nil {
-					return nil, err
-				}
-			}
+	consts, err := sources(t.dir, t.consts)
+	if err != nil {
+		return nil, err
+	}
+	files, err := sources(t.dir, t.files)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range consts {
+		if err := p.declare(s.path, s.text, false); err != nil {
+			return nil, err
+		}
+	}
+	for _, s := range files {
+		if err := p.declare(s.path, s.text, true); err != nil {
+			return nil, err
+		}
+	}
+	for _, s := range files {
+		out, err := p.instrument(s.path, s.text)
+		if err != nil {
+			return nil, err
+		}
+		if err := add(s.path, out); err != nil {
+			return nil, err
 		}
 	}
 	if err := add(filepath.Join(t.dir, "mutant_support.go"), fmt.Appendf(nil, support, t.pkg, len(p.mutants))); err != nil {
@@ -90,11 +90,37 @@ func build(t target, tmp string) (*built, error) {
 	if err := writeOverlay(list, overlay); err != nil {
 		return nil, err
 	}
-	b := &built{target: t, binary: filepath.Join(tmp, t.pkg+".test"), mutants: p.mutants, tests: map[int][]string{}}
+	b := &built{target: t, binary: filepath.Join(tmp, t.pkg+".test"), mutants: p.all(), tests: map[int][]string{}}
 	if out, err := exec.Command("go", "test", "-c", "-overlay", list, "-o", b.binary, "./"+t.dir).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("mutants: compile %s: %w\n%s", t.dir, err, out)
 	}
 	return b, nil
+}
+
+type source struct {
+	path string
+	text []byte
+}
+
+// sources reads the files of a folder that match, but for tests.
+func sources(dir string, globs []string) (list []source, err error) {
+	for _, g := range globs {
+		paths, err := filepath.Glob(filepath.Join(dir, g))
+		if err != nil || len(paths) == 0 {
+			return nil, fmt.Errorf("mutants: no file %s in %s (run this from the top of the tree): %w", g, dir, err)
+		}
+		for _, path := range paths {
+			if strings.HasSuffix(path, "_test.go") {
+				continue
+			}
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, source{path, text})
+		}
+	}
+	return list, nil
 }
 
 func writeOverlay(path string, replace map[string]string) error {
