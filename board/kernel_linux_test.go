@@ -52,7 +52,7 @@ func TestKernelRaspberryPi3(t *testing.T) {
 	}
 	if in, err := b.Input("bell-1"); err != nil {
 		t.Error(err)
-	} else if active, err := in.Read(); err != nil || active {
-		t.Errorf("bell-1 is active: %v, %v", active, err)
+	} else if _, err := in.Read(); err != nil { // its level says nothing: QEMU's pins have no resistors
+		t.Error(err)
 	}
 }

@@ -20,7 +20,6 @@ var cases = map[string]func(*guest) error{
 	"gotest":   goTestCase,
 	"call":     callCase,
 	"demo":     demoCase,
-	"lines":    linesCase,
 	"shell":    shellCase,
 	"watchdog": watchdogCase,
 }

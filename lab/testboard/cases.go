@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"strings"
 	"time"
 
 	"intercom/lab/exchange"
@@ -24,25 +22,17 @@ var cases = []testCase{
 		return err
 	}},
 	{name: "lab", about: "a Go test binary with the race detector and its exit status", run: func(ctx context.Context, r *runner) error {
-		return r.goTests(ctx, "./lab/guest", "LAB=1")
+		return r.goTests(ctx, "./lab/guest", boot{}, "LAB=1")
 	}},
 	{name: "alsa", about: "the tests of alsa/ that need a kernel", run: func(ctx context.Context, r *runner) error {
-		return r.goTests(ctx, "./alsa", "ALSA_LAB=1")
+		return r.goTests(ctx, "./alsa", boot{}, "ALSA_LAB=1")
 	}},
 	{name: "gpio", about: "the tests of gpio/ that need a kernel", run: func(ctx context.Context, r *runner) error {
-		return r.goTests(ctx, "./gpio", "GPIO_LAB=1")
+		return r.goTests(ctx, "./gpio", boot{}, "GPIO_LAB=1")
 	}},
 	{name: "call", about: "broker, door and indoor station: a whole call through real lines and sound devices", run: call},
-	{name: "raspi", about: "a Raspberry Pi 3 by QEMU: lines by the names that they have there", run: func(ctx context.Context, r *runner) error {
-		// The other lines of the header are called by their function (SDA1, TXD1, ...) in the kernel's own device
-		// tree, and GPIO2, GPIO14, ... in Raspberry Pi's: a profile had better not use them by name.
-		var lines []string
-		for _, n := range []int{5, 6, 12, 13, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27} {
-			lines = append(lines, fmt.Sprintf("pinctrl-bcm2835/GPIO%d", n))
-		}
-		_, err := r.boot(ctx, boot{raspi: true, spec: exchange.Spec{Case: "lines",
-			Options: map[string]string{"model": "Raspberry Pi 3 Model B", "lines": strings.Join(lines, ",")}}})
-		return err
+	{name: "raspi", about: "a Raspberry Pi 3 by QEMU: its profile, and every line of it", run: func(ctx context.Context, r *runner) error {
+		return r.goTests(ctx, "./board", boot{raspi: true}, "BOARD_LAB=raspi3b")
 	}},
 	{name: "watchdog", about: "a station that hangs: the board is reset, and the cause is told", run: func(ctx context.Context, r *runner) error {
 		b, err := r.houseBoot(ctx, exchange.Spec{Case: "watchdog"})

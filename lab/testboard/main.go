@@ -188,15 +188,14 @@ func (r *runner) keepFiles(folder string, a answer) error {
 }
 
 // goTests runs the tests of a package that need the board's kernel: those whose name begins with TestKernel.
-func (r *runner) goTests(ctx context.Context, pkg string, env ...string) error {
+func (r *runner) goTests(ctx context.Context, pkg string, b boot, env ...string) error {
 	bin, err := r.build.test(ctx, pkg)
 	if err != nil {
 		return err
 	}
-	a, err := r.boot(ctx, boot{
-		spec:     exchange.Spec{Case: "gotest", Args: []string{"-test.v", "-test.run=^TestKernel", "-test.timeout=100s"}, Env: env},
-		programs: map[string]string{"bin/test": bin},
-	})
+	b.spec = exchange.Spec{Case: "gotest", Args: []string{"-test.v", "-test.run=^TestKernel", "-test.timeout=100s"}, Env: env}
+	b.programs = map[string]string{"bin/test": bin}
+	a, err := r.boot(ctx, b)
 	if err != nil {
 		return err
 	}
