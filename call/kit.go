@@ -437,7 +437,7 @@ func (k *Kit) receive(data []byte) {
 			k.drop("stranger", nil)
 			return
 		}
-		if !k.apply(c, evMessage{msg.From, msg.Bind, msg.Type, body}) {
+		if !k.apply(c, evMessage{msg.From, msg.Bind, msg.Type, body, k.cfg.Now()}) {
 			k.counters["ignored"]++
 		}
 	case msg.Type == TypePush:
@@ -587,6 +587,7 @@ func (k *Kit) tell(c *Call, n notice) {
 func (k *Kit) transmit(c *Call, a actSend, callID string) {
 	body := []byte("{}")
 	if st, ok := a.body.(*StandingBody); ok && c != nil {
+		st.Age = (k.cfg.Now() - c.made).Milliseconds()
 		st.RingRemaining = max(0, c.s.opt.ringTime-(k.cfg.Now()-c.made)).Milliseconds()
 	}
 	if a.body != nil {

@@ -69,6 +69,7 @@ type (
 	StandingBody struct {
 		Nonce                string `json:"nonce"`
 		Answer               string `json:"answer"`            // SDP
+		Age                  int64  `json:"age_ms"`            // since the call was made
 		RingRemaining        int64  `json:"ring_remaining_ms"` // of the caller's ring time
 		ResponderPreparation bool   `json:"responder_preparation,omitempty"`
 		AppData              []byte `json:"app_data,omitempty"` // base64
@@ -204,12 +205,10 @@ func checkBody(b any) error {
 		if len(b.Ringing) > maxRinging {
 			return fmt.Errorf("ringing has %d entries, at most %d", len(b.Ringing), maxRinging)
 		}
-		if b.Age < 0 || b.Age > 2*maxLimit.Milliseconds() {
-			return fmt.Errorf("age_ms is %d, 0 to %d allowed", b.Age, 2*maxLimit.Milliseconds())
-		}
 		if len(b.CCParam) > MaxCCParam {
 			return fmt.Errorf("cc_param has %d bytes, at most %d", len(b.CCParam), MaxCCParam)
 		}
+		return checkAge(b.Age)
 	case *VerifyBody:
 		if !ValidID(b.Nonce) {
 			return errors.New("nonce is not an id")
@@ -224,6 +223,9 @@ func checkBody(b any) error {
 		}
 		if b.RingRemaining < 0 || b.RingRemaining > 3_600_000 {
 			return fmt.Errorf("ring_remaining_ms is %d, 0 to 3600000 allowed", b.RingRemaining)
+		}
+		if err := checkAge(b.Age); err != nil {
+			return err
 		}
 		if err := atMost("start_message", b.StartMessage, MaxStartMessage); err != nil {
 			return err
@@ -248,6 +250,13 @@ func checkBody(b any) error {
 		return atMost("type", b.Type, MaxShortType)
 	case *SDPBody:
 		return atMost("sdp", b.SDP, maxSDP)
+	}
+	return nil
+}
+
+func checkAge(ms int64) error {
+	if ms < 0 || ms > 2*maxLimit.Milliseconds() {
+		return fmt.Errorf("age_ms is %d, 0 to %d allowed", ms, 2*maxLimit.Milliseconds())
 	}
 	return nil
 }

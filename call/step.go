@@ -39,6 +39,7 @@ type state struct {
 	acked     bool     // OnAcknowledged was given
 	retired   []string // nonces of live checks that were replaced
 	// callee
+	caller     callerTime
 	offer      string // to be repeated in verify
 	ringing    bool
 	accepting  bool     // Accept was called
@@ -159,6 +160,7 @@ type (
 		bind string
 		typ  MessageType
 		body any
+		at   time.Duration // when it arrived, on the Kit's clock
 	}
 	evSession struct {
 		nonce string

@@ -251,9 +251,11 @@ func (m *machine) fromCaller(e evMessage) bool {
 		return false
 	}
 	if e.typ == TypePush {
-		m.lease()
-		b, _ := e.body.(*PushBody)
-		if m.ringing && !m.accepting && b != nil && !slices.Contains(b.Ringing, m.self.Device+"/"+m.self.Session) {
+		b, ok := e.body.(*PushBody)
+		if ok {
+			m.lease(e.at, m.sent(e.at, millis(b.Age)))
+		}
+		if m.ringing && !m.accepting && ok && !slices.Contains(b.Ringing, m.self.Device+"/"+m.self.Session) {
 			m.send(*l, TypeRinging, pathBoth, nil) // ours was lost
 		}
 		return true
@@ -261,7 +263,7 @@ func (m *machine) fromCaller(e evMessage) bool {
 	if e.bind != l.nonce {
 		return false
 	}
-	m.lease()
+	m.lease(e.at, e.at)
 	switch e.typ {
 	case TypeLease:
 		return true
@@ -277,7 +279,7 @@ func (m *machine) fromCaller(e evMessage) bool {
 		m.stop(timerVerify)
 		m.do(actSession{l.nonce, opAcceptAnswer, b.Answer})
 		m.timer(timerRing, millis(b.RingRemaining)+ringGrace)
-		m.timer(timerLease, leaseTime)
+		m.lease(e.at, m.sent(e.at, millis(b.Age)))
 		m.tell(notice{kind: noticeVerified, on: b.ResponderPreparation, standing: b, quiet: m.quiet})
 		m.sayEarly()
 		return true
@@ -330,13 +332,6 @@ func (m *machine) chosenByCaller(l leg) {
 	m.phase = StateConnected
 	m.stop(timerAccept, timerAcceptLimit)
 	m.connected(l)
-}
-
-// lease: the caller was heard; the ring may go on for another 5 s.
-func (m *machine) lease() {
-	if !m.ending && !m.accepting && (m.phase == StateVerified) {
-		m.timer(timerLease, leaseTime)
-	}
 }
 
 // inCall handles what either side says to the other while connected.
