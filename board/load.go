@@ -132,6 +132,19 @@ func load(s Selection, root fs.FS) (*Profile, error) {
 	return p, nil
 }
 
+// Source returns the text of a profile or sound choice.
+func Source(name, dir string) ([]byte, error) {
+	_, text, err := read(name, dir, extension, isProfile, ErrUnknown)
+	if errors.Is(err, ErrUnknown) {
+		var soundErr error
+		if _, text, soundErr = read(name, dir, soundExtension, isSound, ErrUnknownSound); soundErr != nil {
+			return nil, errors.Join(err, soundErr)
+		}
+		return text, nil
+	}
+	return text, err
+}
+
 // LoadSound reads a sound choice by name, from dir (which may be "") or the
 // built-in ones. Its errors are those of Load.
 func LoadSound(name, dir string) (*SoundChoice, error) {

@@ -171,15 +171,15 @@ type real struct {
 
 func (b real) Card() Card { return b.card }
 
-// consumer is this program's name as the owner of lines.
-const consumer = "intercom"
+// Consumer is this program's name as the owner of lines.
+const Consumer = "intercom"
 
 func openReal(p *board.Profile) (machine, error) {
 	card, err := openCard(p.Sound)
 	if err != nil {
 		return nil, err
 	}
-	lines, err := board.Open(p, consumer)
+	lines, err := board.Open(p, Consumer)
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,9 @@ type owner struct {
 	self     identity.Address // the session is new for each process
 }
 
-func openOwner(cfg *config.Config, build time.Time, log *slog.Logger) (_ *owner, err error) {
+// openOwner reads who this station is. floor is the file of its clock floor, ""
+// for none.
+func openOwner(cfg *config.Config, floor string, build time.Time, log *slog.Logger) (_ *owner, err error) {
 	me := &owner{self: identity.Address{
 		Service: cfg.Station.Service, User: cfg.Station.User, Device: cfg.Station.Name, Session: identity.NewID(),
 	}}
@@ -40,7 +42,7 @@ func openOwner(cfg *config.Config, build time.Time, log *slog.Logger) (_ *owner,
 	if err != nil {
 		return nil, fmt.Errorf("station: %w", err)
 	}
-	me.floor = identity.OpenFloor(floorPath(cfg), build, log)
+	me.floor = identity.OpenFloor(floor, build, log)
 	if err := me.prove(authorities, cfg.Identity.Token); err != nil {
 		return nil, errors.Join(err, me.floor.Close())
 	}

@@ -78,7 +78,7 @@ func (s *station) open(open *closers) error {
 	if s.voices, err = newVoices(s.cfg.Sound.MessagesDir); err != nil {
 		return err
 	}
-	me, err := openOwner(s.cfg, s.opts.Build, s.log)
+	me, err := openOwner(s.cfg, floorPath(s.cfg), s.opts.Build, s.log)
 	if err != nil {
 		return err
 	}

@@ -33,14 +33,17 @@ type usageError struct{ error }
 func (e usageError) Unwrap() error { return e.error }
 
 type commands struct {
-	Run     *runCmd     `arg:"subcommand" help:"run one station from its configuration file"`
-	Demo    *demoCmd    `arg:"subcommand" help:"a house of simulated boards on this machine: broker, door and indoor station"`
-	Broker  *brokerCmd  `arg:"subcommand" help:"run the MQTT broker of one house"`
-	Status  *statusCmd  `arg:"subcommand" help:"ask a running station how it is"`
-	Config  *configCmd  `arg:"subcommand" help:"check a configuration file"`
-	Key     *keyCmd     `arg:"subcommand" help:"make and show the private keys of devices and of the service's authority"`
-	Token   *tokenCmd   `arg:"subcommand" help:"make and show access tokens"`
-	Version *versionCmd `arg:"subcommand" help:"print the version"`
+	Run      *runCmd      `arg:"subcommand" help:"run one station from its configuration file"`
+	Demo     *demoCmd     `arg:"subcommand" help:"a house of simulated boards on this machine: broker, door and indoor station"`
+	Broker   *brokerCmd   `arg:"subcommand" help:"run the MQTT broker of one house"`
+	Status   *statusCmd   `arg:"subcommand" help:"ask a running station how it is"`
+	Config   *configCmd   `arg:"subcommand" help:"check a configuration file"`
+	Boards   *boardsCmd   `arg:"subcommand" help:"list the boards that are known, and how they are wired"`
+	Buttons  *buttonsCmd  `arg:"subcommand" help:"show buttons live as they are pressed, to wire a board"`
+	RelayOff *relayOffCmd `arg:"subcommand:relay-off" help:"drive the door's opener off; the service's stop action"`
+	Key      *keyCmd      `arg:"subcommand" help:"make and show the private keys of devices and of the service's authority"`
+	Token    *tokenCmd    `arg:"subcommand" help:"make and show access tokens"`
+	Version  *versionCmd  `arg:"subcommand" help:"print the version"`
 }
 
 // Description is the head of every help text.
