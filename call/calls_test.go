@@ -168,6 +168,83 @@ func TestEndings(t *testing.T) {
 			h.kit.sessionEvent(c, c.s.chosen, SessionEvent{Kind: SessionAuthFailed})
 			return d, h
 		}, end{ReasonAuthError, SourceTransport, false}, end{ReasonAuthError, SourceTransport, false}, 127},
+		{"wrong fingerprint at the caller", func(w *world) (*node, *node) {
+			d, h, c := talk(w)
+			d.kit.sessionEvent(c, c.s.chosen, SessionEvent{Kind: SessionAuthFailed})
+			return d, h
+		}, end{ReasonAuthError, SourceTransport, false}, end{ReasonAuthError, SourceTransport, false}, 16},
+		{"callee's kit closed in the talk", func(w *world) (*node, *node) { d, h, _ := talk(w); h.kit.Close(); return d, h },
+			end{ReasonAppDestroy, SourceCallee, true}, end{ReasonAppDestroy, SourceCallee, false}, 16},
+		{"callee's board sleeps while ringing", func(w *world) (*node, *node) { d, h, _ := ring(w); h.kit.Sleep(); return d, h },
+			end{ReasonSystemSleep, SourceCallee, true}, end{ReasonSystemSleep, SourceCallee, false}, 127},
+		{"a bug caught at the callee", func(w *world) (*node, *node) {
+			d, h, _ := talk(w)
+			c := h.call()
+			c.sessions[c.s.chosen] = panics{c.sessions[c.s.chosen]}
+			c.MyMediaStatus().Mute(true)
+			return d, h
+		}, end{ReasonInternalError, SourceCallee, true}, end{ReasonInternalError, SourceCallee, false}, 16},
+		{"a bug caught at the caller", func(w *world) (*node, *node) {
+			d, h, c := talk(w)
+			c.sessions[c.s.chosen] = panics{c.sessions[c.s.chosen]}
+			c.MyMediaStatus().Mute(true)
+			return d, h
+		}, end{ReasonInternalError, SourceCaller, false}, end{ReasonInternalError, SourceCaller, true}, 16},
+		{"callee's user error", func(w *world) (*node, *node) {
+			d, h, _ := talk(w)
+			if ok, err := h.call().EndWith(EndOptions{UserCode: "E9"}); !ok || err != nil {
+				w.t.Errorf("EndWith: %v %v", ok, err)
+			}
+			return d, h
+		}, end{ReasonUserError, SourceCallee, true}, end{ReasonUserError, SourceCallee, false}, 16},
+		{"no answer, and the caller's end is not heard", func(w *world) (*node, *node) {
+			d, h, _ := ring(w)
+			pass(19 * time.Second)
+			w.set(func(w *world) { w.loss, w.pathDown = 1, true })
+			pass(3 * time.Second)
+			return d, h
+		}, end{ReasonNoAnswer, SourceCaller, false}, end{ReasonNoAnswer, SourceCaller, true}, 18},
+		{"a device that was reached does not ring", func(w *world) (*node, *node) {
+			d, h := w.node("door", "d1"), w.node("home", "panel")
+			h.onPush = func(n *node, cc string) {
+				if _, err := n.verify(cc); err != nil {
+					w.t.Error(err)
+				}
+			}
+			d.make("home")
+			pass(11 * time.Second)
+			return d, h
+		}, end{ReasonPushError, SourceTransport, false}, end{ReasonReleasedCall, SourceTransport, false}, 127},
+		{"no connected within 5 s of accept", func(w *world) (*node, *node) {
+			d, h, _ := ring(w)
+			w.set(func(w *world) { w.loss, w.pathDown = 1, true })
+			h.call().Accept(AcceptOptions{})
+			pass(acceptLimit - time.Millisecond)
+			if h.call().State() == StateDisconnected {
+				w.t.Error("too early")
+			}
+			pass(100 * time.Millisecond)
+			w.set(func(w *world) { w.loss, w.pathDown = 0, false })
+			return d, h
+		}, end{ReasonUnavailableNetwork, SourceTransport, false}, end{ReasonUnavailableNetwork, SourceTransport, false}, 127},
+		{"the preparation is never finished", func(w *world) (*node, *node) {
+			d, h := w.node("door", "d1"), w.node("home", "panel").rings()
+			d.make("home", func(p *MakeCallParam) { p.UseResponderPreparation = true })
+			pass(100 * time.Millisecond)
+			h.call().Accept(AcceptOptions{UseResponderPreparation: true})
+			pass(preparationLimit)
+			if h.call().State() != StateConnected {
+				w.t.Error("too early")
+			}
+			pass(100 * time.Millisecond)
+			return d, h
+		}, end{ReasonInternalError, SourceCallee, true}, end{ReasonInternalError, SourceCallee, false}, 16},
+		{"the callee is gone for good", func(w *world) (*node, *node) {
+			d, h, _ := talk(w)
+			w.cut(true)
+			pass(13 * time.Second)
+			return d, h
+		}, end{ReasonNetworkUnstable, SourceTransport, false}, end{ReasonNetworkUnstable, SourceTransport, false}, 16},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			in(t, func(t *testing.T, w *world) {
@@ -201,6 +278,11 @@ func TestEndings(t *testing.T) {
 		})
 	}
 }
+
+// panics is a session with a bug.
+type panics struct{ Session }
+
+func (panics) Gate(bool, bool) { panic("a bug") }
 
 func TestUnreachable(t *testing.T) {
 	for _, tc := range []struct {

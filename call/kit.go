@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -496,23 +497,31 @@ func (k *Kit) drop(kind string, err error) {
 	}
 }
 
-// apply drives a call's machine and carries out what it asks for. k.mu is held.
+// apply drives a call's machine and carries out what it asks for. k.mu is
+// held. A bug ends the call; the door goes on.
 func (k *Kit) apply(c *Call, e any) (ok bool) {
-	defer func() {
-		if r := recover(); r != nil { // a bug: the call ends, the door goes on
-			k.counters["bug"]++
-			k.log.Error("call: internal error", "call", c.id, "event", fmt.Sprintf("%T", e), "panic", r)
-			if _, again := e.(evEnd); !again {
-				k.apply(c, evEnd{EndBody{Reason: ReasonInternalError}})
-			}
-		}
-	}()
-	next, acts, ok := step(c.s, e)
-	c.s = next
-	for _, a := range acts {
-		k.perform(c, a)
+	var acts []action
+	bug := k.caught(c, e, func() { c.s, acts, ok = step(c.s, e) })
+	for _, a := range acts { // each one: the end must be told, whatever else fails
+		bug = k.caught(c, a, func() { k.perform(c, a) }) || bug
+	}
+	if _, again := e.(evEnd); bug && !again {
+		k.apply(c, evEnd{EndBody{Reason: ReasonInternalError}})
 	}
 	return ok
+}
+
+// caught runs f and reports whether it panicked.
+func (k *Kit) caught(c *Call, what any, f func()) (bug bool) {
+	defer func() {
+		if r := recover(); r != nil {
+			bug = true
+			k.counters["bug"]++
+			k.log.Error("call: internal error", "call", c.id, "at", fmt.Sprintf("%T", what), "panic", r, "stack", string(debug.Stack()))
+		}
+	}()
+	f()
+	return false
 }
 
 func (k *Kit) perform(c *Call, a action) {

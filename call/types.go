@@ -198,7 +198,7 @@ func (e *StartError) Error() string {
 	if e.Err == nil {
 		return "call: " + e.Reason.String()
 	}
-	return fmt.Sprintf("call: %s: %v", e.Reason, e.Err)
+	return fmt.Sprintf("call: %s: %v", e.Reason.String(), e.Err)
 }
 
 // Unwrap gives the cause.

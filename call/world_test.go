@@ -223,6 +223,8 @@ func (n *node) rings() *node {
 	return n
 }
 
+func (n *node) pushed(f func(n *node, cc string)) { n.mu.Lock(); n.onPush = f; n.mu.Unlock() }
+
 func (n *node) call() *Call {
 	n.mu.Lock()
 	defer n.mu.Unlock()
