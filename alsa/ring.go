@@ -94,6 +94,16 @@ func (r *Ring) Read(p []int16) int {
 	return n
 }
 
+// Discard drops up to n samples, oldest first, and returns how many. Only the
+// consumer may call it.
+func (r *Ring) Discard(n int) int {
+	head := r.head.Load()
+	r.tailSeen = r.tail.Load()
+	n = min(n, int(r.tailSeen-head))
+	r.head.Store(head + uint32(n))
+	return n
+}
+
 // Len returns how many samples are queued. To the producer it is never too
 // small, to the consumer never too large, so that each may rely on it for its
 // own side. Any goroutine may call it.

@@ -77,6 +77,14 @@ func TestRingAgainstModel(t *testing.T) {
 					t.Fatalf("Read (-want +got):\n%s", d)
 				}
 			},
+			"discard": func(t *rapid.T) {
+				ask := rapid.IntRange(0, 2*r.Cap()).Draw(t, "n")
+				n := min(ask, len(model))
+				model = model[n:]
+				if got := r.Discard(ask); got != n {
+					t.Fatalf("Discard(%d) = %d, want %d", ask, got, n)
+				}
+			},
 			"": func(t *rapid.T) {
 				want := [3]uint64{uint64(len(model)), over, under}
 				got := [3]uint64{uint64(r.Len()), r.Overruns(), r.Underruns()}

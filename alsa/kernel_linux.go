@@ -1,0 +1,157 @@
+package alsa
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// kernel is what this package needs of Linux. Tests have another one, with
+// cards of their own.
+type kernel interface {
+	// files is the root of the file system: /proc and /sys are read there.
+	files() fs.FS
+	// open opens a device node for reading and writing. It never waits: a
+	// device in use gives EBUSY.
+	open(path string) (fd int, err error)
+	close(fd int) error
+	ioctl(fd int, request uintptr, arg unsafe.Pointer) error
+	ioctlInt(fd int, request uintptr, arg int) error
+	// poll waits until one of fds is ready, a signal comes, or timeout is over.
+	poll(fds []unix.PollFd, timeout time.Duration) error
+	// eventfd makes a descriptor that is ready for reading from signal until
+	// drain.
+	eventfd() (fd int, err error)
+	signal(fd int) error
+	drain(fd int) error
+	// now is CLOCK_MONOTONIC.
+	now() time.Duration
+	// realtime makes the calling thread go before all others, and keeps the
+	// process's memory from being paged out.
+	realtime() error
+}
+
+// linux is the real kernel.
+type linux struct {
+	began time.Time     // with Go's monotonic reading, which costs no system call
+	base  time.Duration // CLOCK_MONOTONIC then
+}
+
+func newLinux() (linux, error) {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		return linux{}, fmt.Errorf("alsa: CLOCK_MONOTONIC: %w", err)
+	}
+	return linux{time.Now(), time.Duration(ts.Nano())}, nil
+}
+
+func (linux) files() fs.FS { return os.DirFS("/") }
+
+func (linux) open(path string) (int, error) {
+	return retry(func() (int, error) { return unix.Open(path, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0) })
+}
+
+func (linux) close(fd int) error { return unix.Close(fd) }
+
+func (linux) ioctl(fd int, request uintptr, arg unsafe.Pointer) error {
+	return errnoOf(unix.Syscall(unix.SYS_IOCTL, uintptr(fd), request, uintptr(arg)))
+}
+
+func (linux) ioctlInt(fd int, request uintptr, arg int) error {
+	return errnoOf(unix.Syscall(unix.SYS_IOCTL, uintptr(fd), request, uintptr(arg)))
+}
+
+func errnoOf(_, _ uintptr, errno unix.Errno) error {
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+func (linux) poll(fds []unix.PollFd, timeout time.Duration) error {
+	ts := unix.NsecToTimespec(max(0, timeout).Nanoseconds())
+	_, err := unix.Ppoll(fds, &ts, nil)
+	if errors.Is(err, unix.EINTR) { // Go preempts by signal; the caller looks again
+		for i := range fds {
+			fds[i].Revents = 0
+		}
+		return nil
+	}
+	return err
+}
+
+func (linux) eventfd() (int, error) {
+	return unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+}
+
+func (linux) signal(fd int) error {
+	var one [8]byte
+	binary.NativeEndian.PutUint64(one[:], 1)
+	_, err := retry(func() (int, error) { return unix.Write(fd, one[:]) })
+	if errors.Is(err, unix.EAGAIN) { // its count is full: it is ready already
+		return nil
+	}
+	return err
+}
+
+func (linux) drain(fd int) error {
+	var count [8]byte
+	_, err := retry(func() (int, error) { return unix.Read(fd, count[:]) })
+	if errors.Is(err, unix.EAGAIN) {
+		return nil
+	}
+	return err
+}
+
+func (l linux) now() time.Duration { return l.base + time.Since(l.began) }
+
+func retry(call func() (int, error)) (n int, err error) {
+	for {
+		if n, err = call(); !errors.Is(err, unix.EINTR) {
+			return n, err
+		}
+	}
+}
+
+// threadPriority is below 50, where a kernel with threaded interrupts runs
+// their handlers: the card's own must go first.
+const threadPriority = 40
+
+// realtime implements kernel. Reset on fork: no thread or process started from
+// here inherits the priority.
+func (linux) realtime() error {
+	attr := unix.SchedAttr{
+		Size:     unix.SizeofSchedAttr,
+		Policy:   unix.SCHED_FIFO,
+		Flags:    unix.SCHED_FLAG_RESET_ON_FORK,
+		Priority: threadPriority,
+	}
+	var errs []error
+	if err := unix.SchedSetAttr(0, &attr, 0); err != nil {
+		errs = append(errs, fmt.Errorf("real-time priority: %w; allow it with LimitRTPRIO=%d or CAP_SYS_NICE", err, threadPriority))
+	}
+	if !mayLockMemory() {
+		errs = append(errs, errors.New("lock memory: not permitted without a limit; allow it with LimitMEMLOCK=infinity or CAP_IPC_LOCK"))
+	} else if err := unix.Mlockall(unix.MCL_CURRENT | unix.MCL_FUTURE | unix.MCL_ONFAULT); err != nil {
+		errs = append(errs, fmt.Errorf("lock memory: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+// mayLockMemory is true only where locking knows no limit. Under a limit the
+// lock may succeed, and then a later allocation fails, which ends a Go program.
+func mayLockMemory() bool {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit); err == nil && limit.Cur == unix.RLIM_INFINITY {
+		return true
+	}
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	return unix.Capget(&header, &data[0]) == nil && data[0].Effective&(1<<unix.CAP_IPC_LOCK) != 0
+}
