@@ -1,0 +1,412 @@
+package alsa
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The tests named TestKernel drive the loopback cards Door and Indoor of the
+// virtual board: what one end of a cable (device 0) plays, the other (device 1)
+// captures. One end is an owner, the other says again what it hears.
+
+func needBoard(t *testing.T) {
+	t.Helper()
+	if os.Getenv("ALSA_LAB") == "" {
+		t.Skip("needs the sound cards of the virtual board: make test-board CASE=alsa")
+	}
+}
+
+func realDevice(t *testing.T, c Config) *Device {
+	t.Helper()
+	k, err := newLinux()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mustStart(t, k, c)
+}
+
+// mirror plays what it captures until its device is closed.
+type mirror struct {
+	d    *Device
+	done sync.WaitGroup
+	err  error
+}
+
+func startMirror(t *testing.T, c Config) *mirror {
+	t.Helper()
+	m := &mirror{d: realDevice(t, c)}
+	period := make([]int16, framesIn(m.d.cfg.Period, m.d.Params().Rate))
+	m.done.Go(func() {
+		for {
+			_, err := m.d.Capture(period)
+			if err == nil {
+				err = m.d.Play(period)
+			}
+			if errors.Is(err, ErrClosed) {
+				return
+			}
+			if err != nil && !errors.Is(err, unix.EPIPE) {
+				m.err = err
+				return
+			}
+		}
+	})
+	return m
+}
+
+func (m *mirror) stop(t *testing.T) {
+	t.Helper()
+	if err := m.d.Close(); err != nil {
+		t.Error(err)
+	}
+	m.done.Wait()
+	if m.err != nil {
+		t.Errorf("the other end: %v", m.err)
+	}
+}
+
+// Every sample goes out of one card and back in unchanged and at a delay that
+// stays: 2 channels are the mean of two equal ones.
+func TestKernelTone(t *testing.T) {
+	needBoard(t)
+	for _, rate := range []int{48000, 44100, 16000} {
+		for _, channels := range []int{1, 2} {
+			for _, period := range []time.Duration{5, 10, 20} {
+				t.Run(fmt.Sprintf("%d Hz/%d channels/%d ms", rate, channels, period), func(t *testing.T) {
+					c := Config{Card: "hw:CARD=Door", Rate: rate, Channels: channels, Period: period * time.Millisecond}
+					d := realDevice(t, c)
+					defer d.Close()
+					c.Card = "hw:CARD=Door,DEV=1"
+					m := startMirror(t, c)
+					o := &owner{d: d}
+					o.turns(t, int(time.Second/c.Period))
+					m.stop(t)
+					// The other end may have begun in the middle of it.
+					first := 0
+					for first < len(o.heard) && o.heard[first] == 0 {
+						first++
+					}
+					heard := o.heard[first:]
+					if len(heard) < rate/2 {
+						t.Fatalf("heard %d frames of %d said", len(heard), len(o.said))
+					}
+					at := int(heard[0]) - 1
+					for i, s := range heard {
+						if s != o.said[at+i] {
+							t.Fatalf("frame %d: heard %d, want %d", first+i, s, o.said[at+i])
+						}
+					}
+					if s := d.Stats(); s != (Stats{Starts: 1}) {
+						t.Errorf("counted %+v, want nothing", s)
+					}
+					if p := d.Params(); p.Rate != rate || p.Asked != "" {
+						t.Errorf("Params = %+v, want all as asked", p)
+					}
+					if period == 10 {
+						t.Logf("%+v: round trip %d frames (%v), echo %v", d.Params(), first-at, d.run.Load().timeOf(first-at), o.last.Echo)
+					}
+				})
+			}
+		}
+	}
+}
+
+// stoppable is Linux with a device thread that can be held up.
+type stoppable struct {
+	linux
+	hold atomic.Int64 // ns, once
+}
+
+func (s *stoppable) poll(fds []unix.PollFd, timeout time.Duration) error {
+	if hold := s.hold.Swap(0); hold > 0 {
+		time.Sleep(time.Duration(hold))
+	}
+	return s.linux.poll(fds, timeout)
+}
+
+// The thread stands still for longer than the hardware's buffers last.
+func TestKernelXrun(t *testing.T) {
+	needBoard(t)
+	k, err := newLinux()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &stoppable{linux: k}
+	d := mustStart(t, s, Config{Card: "Door"})
+	defer d.Close()
+	m := startMirror(t, Config{Card: "hw:CARD=Door,DEV=1"})
+	defer m.stop(t)
+	o := &owner{d: d}
+	for i := 1; i <= 3; i++ {
+		o.turns(t, 50)
+		s.hold.Store(int64(200 * time.Millisecond))
+		*o = owner{d: d, interrupted: o.interrupted}
+		o.turns(t, 50)
+		if o.interrupted != i {
+			t.Errorf("after xrun %d Capture has said EPIPE %d times", i, o.interrupted)
+		}
+		silence := 0
+		for _, s := range o.heard[len(o.heard)/2:] {
+			if s == 0 {
+				silence++
+			}
+		}
+		if silence > 0 {
+			t.Errorf("after xrun %d: %d silent frames in the second half", i, silence)
+		}
+	}
+	if got := d.Stats().Xruns; got != 3 {
+		t.Errorf("counted %d xruns, want 3: %+v", got, d.Stats())
+	}
+}
+
+const driver = "/sys/bus/platform/drivers/snd_aloop/"
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// boardOf returns the platform device of a card.
+func boardOf(t *testing.T, id string) string {
+	t.Helper()
+	c, err := find(os.DirFS("/"), address{id: id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	link, err := os.Readlink(fmt.Sprintf("/sys/class/sound/card%d/device", c.Index))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return link[strings.LastIndex(link, "/")+1:]
+}
+
+// The card is unbound from its driver while it sounds, and bound again. The
+// unbinding waits until every descriptor is closed: a leak would hang here.
+func TestKernelUnplug(t *testing.T) {
+	needBoard(t)
+	where := boardOf(t, "Door")
+	d := realDevice(t, Config{Card: "Door"})
+	defer d.Close()
+	for range 3 {
+		o := &owner{d: d}
+		o.turns(t, 20)
+		unbound := make(chan error, 1)
+		go func() { unbound <- os.WriteFile(driver+"unbind", []byte(where), 0) }()
+		period := make([]int16, 480)
+		var err error
+		for err == nil || errors.Is(err, unix.EPIPE) {
+			_, err = d.Capture(period)
+		}
+		if !errors.Is(err, unix.ENODEV) {
+			t.Errorf("Capture of a card that is gone: %v, want ENODEV", err)
+		}
+		if err := <-unbound; err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := d.Start(); !errors.Is(err, ErrNoCard) || !strings.Contains(err.Error(), "present: Indoor") {
+			t.Errorf("Start without the card: %v, want ErrNoCard that names Indoor", err)
+		}
+		write(t, driver+"bind", where)
+		if err := d.Start(); err != nil {
+			t.Fatal(err)
+		}
+		o = &owner{d: d}
+		o.turns(t, 20)
+	}
+}
+
+// Each card is found by its id, at whatever index it has; the control device,
+// asked for itself, agrees.
+func TestKernelByID(t *testing.T) {
+	needBoard(t)
+	cards, err := Cards()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cards) != 2 {
+		t.Fatalf("cards: %v, want Door and Indoor", cards)
+	}
+	for _, c := range cards {
+		if got, err := os.ReadFile(fmt.Sprintf("/sys/class/sound/card%d/id", c.Index)); err != nil || strings.TrimSpace(string(got)) != c.ID {
+			t.Errorf("card %d is %q (%v), want %s", c.Index, got, err, c.ID)
+		}
+		if len(c.PCMs) != 2 || !c.PCMs[0].Capture || !c.PCMs[0].Playback {
+			t.Errorf("%s has %+v, want two devices, both ways", c, c.PCMs)
+		}
+		d := realDevice(t, Config{Card: c.ID})
+		(&owner{d: d}).turns(t, 3)
+		status, err := os.ReadFile("/proc/asound/" + c.ID + "/pcm0c/sub0/status")
+		if err != nil || !strings.HasPrefix(string(status), "state: RUNNING") {
+			t.Errorf("%s: its capture says %q (%v), want that it runs", c.ID, status, err)
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+		t.Logf("card %d: %v", c.Index, c)
+	}
+}
+
+func TestKernelBusy(t *testing.T) {
+	needBoard(t)
+	d := realDevice(t, Config{Card: "Door"})
+	defer d.Close()
+	other, err := NewDevice(Config{Card: "Door", Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = other.Start()
+	if want := fmt.Sprintf("(process %d), which uses it", os.Getpid()); !errors.Is(err, unix.EBUSY) || !strings.Contains(err.Error(), want) {
+		t.Errorf("second Start: %v, want EBUSY with %q", err, want)
+	}
+}
+
+// Close comes while Capture waits, at every moment of a period.
+func TestKernelCloseWhileBlocked(t *testing.T) {
+	needBoard(t)
+	d := realDevice(t, Config{Card: "Door"})
+	for i := range 20 {
+		ended := make(chan error, 1)
+		go func() {
+			var err error
+			for err == nil {
+				_, err = d.Capture(make([]int16, 480))
+			}
+			ended <- err
+		}()
+		time.Sleep(time.Duration(i) * time.Millisecond)
+		began := time.Now()
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-ended; !errors.Is(err, ErrClosed) {
+			t.Errorf("Capture during Close: %v, want ErrClosed", err)
+		}
+		if took := time.Since(began); took > 5*time.Millisecond {
+			t.Errorf("Close took %v", took)
+		}
+		if err := d.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Captured, through both rings and played, a period allocates nothing; the log
+// says what it costs.
+func TestKernelSteadyPath(t *testing.T) {
+	needBoard(t)
+	d := realDevice(t, Config{Card: "Door"})
+	defer d.Close()
+	period := make([]int16, 480)
+	turn := func() {
+		if _, err := d.Capture(period); err != nil {
+			t.Error(err)
+		}
+		if err := d.Play(period); err != nil {
+			t.Error(err)
+		}
+	}
+	for range 20 {
+		turn()
+	}
+	const periods = 200
+	var before, after unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &before); err != nil {
+		t.Fatal(err)
+	}
+	allocations := testing.AllocsPerRun(periods, turn)
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &after); err != nil {
+		t.Fatal(err)
+	}
+	if allocations != 0 {
+		t.Errorf("%v allocations a period, want 0", allocations)
+	}
+	used := after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano()
+	t.Logf("%v of the board's CPU a period of 10 ms; thread priority and locked memory: %v", time.Duration(used/(periods+1)), realtimeState(t))
+}
+
+// realtimeState counts this process's SCHED_FIFO threads, and its locked pages.
+func realtimeState(t *testing.T) string {
+	t.Helper()
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fifo := 0
+	for _, task := range tasks {
+		stat, err := os.ReadFile("/proc/self/task/" + task.Name() + "/stat")
+		if err != nil {
+			continue
+		}
+		// proc(5): field 41 is the policy; the second, in brackets, may hold spaces.
+		_, rest, _ := strings.Cut(string(stat), ") ")
+		if f := strings.Fields(rest); len(f) > 38 && f[38] == fmt.Sprint(unix.SCHED_FIFO) {
+			fifo++
+		}
+	}
+	if fifo != 1 {
+		t.Errorf("%d threads with SCHED_FIFO, want the device's one", fifo)
+	}
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, locked, _ := strings.Cut(string(status), "VmLck:")
+	locked, _, _ = strings.Cut(locked, "\n")
+	return fmt.Sprintf("%d thread, %s", fifo, strings.TrimSpace(locked))
+}
+
+// The loopback's own controls: a number and a switch.
+func TestKernelMixer(t *testing.T) {
+	needBoard(t)
+	m, err := OpenMixer("Door")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	const shift = "PCM Rate Shift 100000"
+	for _, tc := range []struct {
+		control, value, shown string
+	}{
+		{shift, "100020", shift + ": 100020"},
+		{shift, "0%", shift + ": 80000"},
+		{shift, "50%", shift + ": 100000"},
+		{"PCM Notify", "on", "PCM Notify: on"},
+		{"PCM Notify", "off", "PCM Notify: off"},
+	} {
+		if err := m.Set(tc.control, tc.value); err != nil {
+			t.Fatal(err)
+		}
+		c, err := m.Get(tc.control)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.String() != tc.shown {
+			t.Errorf("after %s: %q, want %q", tc.value, c, tc.shown)
+		}
+	}
+	for _, value := range []string{"1", "-6dB", "120001"} {
+		if err := m.Set(shift, value); err == nil {
+			t.Errorf("Set(%q): no error", value)
+		}
+	}
+	if _, err := m.Controls(); err != nil {
+		t.Error(err)
+	}
+}
