@@ -7,11 +7,11 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 # Debian packages: to build, to test, to lint, to build for arm64.
-DEBS       := libopus-dev pkg-config
+DEBS       := libopus-dev libspeexdsp-dev pkg-config
 DEBS_TEST  := $(DEBS) mosquitto
 DEBS_LINT  := $(DEBS) shellcheck
-DEBS_ARM64 := pkg-config gcc-aarch64-linux-gnu libc6-dev-arm64-cross libopus-dev:arm64 qemu-user-static
-DEBS_BOARD := $(DEBS) gcc-aarch64-linux-gnu libc6-dev-arm64-cross libopus-dev:arm64 qemu-system-arm kmod xz-utils
+DEBS_ARM64 := pkg-config gcc-aarch64-linux-gnu libc6-dev-arm64-cross libopus-dev:arm64 libspeexdsp-dev:arm64 qemu-user-static
+DEBS_BOARD := $(DEBS) gcc-aarch64-linux-gnu libc6-dev-arm64-cross libopus-dev:arm64 libspeexdsp-dev:arm64 qemu-system-arm kmod xz-utils
 
 # The board's binary is built and linked so; a bigger one fails its build.
 ARM64_BUILD := CGO_ENABLED=1 GOOS=linux GOARCH=arm64 CC=aarch64-linux-gnu-gcc \

@@ -30,7 +30,8 @@ type Config struct {
 	// Period is 5 to 20 ms; 0 means 10 ms.
 	Period time.Duration
 	// Periods in the hardware's buffer, 2 to 4; 0 means 4. More of them
-	// forgive a later thread; they do not delay, as two are kept filled.
+	// forgive a later thread; they do not delay, as only two (and at least
+	// 15 ms) are kept filled.
 	Periods int
 	// Mixer is set, in this order, each time the card is opened.
 	Mixer []Setting
@@ -171,8 +172,7 @@ func (d *Device) Start() error {
 
 // report says once what is less than wanted.
 func (d *Device) report(p Params, realtime error) {
-	d.log.Info("sound card runs", "rate", p.Rate, "period", p.Period, "buffer", p.Buffer,
-		"capture", p.Capture, "playback", p.Play, "linked", p.Linked, "differs", p.Asked)
+	d.log.Info("sound card runs", "at", p)
 	if realtime != nil && !d.warned {
 		d.warned = true
 		d.log.Warn("sound may stutter under load: its thread is not as it should be", "err", realtime)
@@ -274,12 +274,27 @@ func usedBy(root fs.FS, file string) string {
 		return stop
 	}
 	pid, _, _ := strings.Cut(strings.TrimLeft(rest, " \t:"), "\n")
-	pid = strings.TrimSpace(pid)
+	pid = processOf(root, strings.TrimSpace(pid))
 	name, err := fs.ReadFile(root, "proc/"+pid+"/comm")
 	if err != nil {
 		return "it is used by process " + pid
 	}
 	return fmt.Sprintf("stop %s (process %s), which uses it", strings.TrimSpace(string(name)), pid)
+}
+
+// processOf returns the process of a thread: the kernel notes which thread
+// opened a device.
+func processOf(root fs.FS, thread string) string {
+	status, err := fs.ReadFile(root, "proc/"+thread+"/status")
+	if err != nil {
+		return thread
+	}
+	_, rest, found := strings.Cut(string(status), "\nTgid:")
+	if !found {
+		return thread
+	}
+	process, _, _ := strings.Cut(rest, "\n")
+	return strings.TrimSpace(process)
 }
 
 // Params returns what the hardware gave at the last Start; zero before.

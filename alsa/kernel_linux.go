@@ -41,29 +41,41 @@ type kernel interface {
 type linux struct {
 	began time.Time     // with Go's monotonic reading, which costs no system call
 	base  time.Duration // CLOCK_MONOTONIC then
+
+	// In here, so that nothing is allocated for a call.
+	one     [8]byte       // for signal: never written
+	count   [8]byte       // for drain, which only a device's thread calls
+	timeout unix.Timespec // for poll, the same
 }
 
-func newLinux() (linux, error) {
+func newLinux() (*linux, error) {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
-		return linux{}, fmt.Errorf("alsa: CLOCK_MONOTONIC: %w", err)
+		return nil, fmt.Errorf("alsa: CLOCK_MONOTONIC: %w", err)
 	}
-	return linux{time.Now(), time.Duration(ts.Nano())}, nil
+	l := &linux{began: time.Now(), base: time.Duration(ts.Nano())}
+	binary.NativeEndian.PutUint64(l.one[:], 1)
+	return l, nil
 }
 
-func (linux) files() fs.FS { return os.DirFS("/") }
+func (*linux) files() fs.FS { return os.DirFS("/") }
 
-func (linux) open(path string) (int, error) {
-	return retry(func() (int, error) { return unix.Open(path, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0) })
+func (*linux) open(path string) (int, error) {
+	for {
+		fd, err := unix.Open(path, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+		if !errors.Is(err, unix.EINTR) {
+			return fd, err
+		}
+	}
 }
 
-func (linux) close(fd int) error { return unix.Close(fd) }
+func (*linux) close(fd int) error { return unix.Close(fd) }
 
-func (linux) ioctl(fd int, request uintptr, arg unsafe.Pointer) error {
+func (*linux) ioctl(fd int, request uintptr, arg unsafe.Pointer) error {
 	return errnoOf(unix.Syscall(unix.SYS_IOCTL, uintptr(fd), request, uintptr(arg)))
 }
 
-func (linux) ioctlInt(fd int, request uintptr, arg int) error {
+func (*linux) ioctlInt(fd int, request uintptr, arg int) error {
 	return errnoOf(unix.Syscall(unix.SYS_IOCTL, uintptr(fd), request, uintptr(arg)))
 }
 
@@ -74,9 +86,9 @@ func errnoOf(_, _ uintptr, errno unix.Errno) error {
 	return nil
 }
 
-func (linux) poll(fds []unix.PollFd, timeout time.Duration) error {
-	ts := unix.NsecToTimespec(max(0, timeout).Nanoseconds())
-	_, err := unix.Ppoll(fds, &ts, nil)
+func (l *linux) poll(fds []unix.PollFd, timeout time.Duration) error {
+	l.timeout = unix.NsecToTimespec(max(0, timeout).Nanoseconds())
+	_, err := unix.Ppoll(fds, &l.timeout, nil)
 	if errors.Is(err, unix.EINTR) { // Go preempts by signal; the caller looks again
 		for i := range fds {
 			fds[i].Revents = 0
@@ -86,38 +98,32 @@ func (linux) poll(fds []unix.PollFd, timeout time.Duration) error {
 	return err
 }
 
-func (linux) eventfd() (int, error) {
+func (*linux) eventfd() (int, error) {
 	return unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
 }
 
-func (linux) signal(fd int) error {
-	var one [8]byte
-	binary.NativeEndian.PutUint64(one[:], 1)
-	_, err := retry(func() (int, error) { return unix.Write(fd, one[:]) })
-	if errors.Is(err, unix.EAGAIN) { // its count is full: it is ready already
-		return nil
+// signal may find the count full: then it is ready already.
+func (l *linux) signal(fd int) error {
+	_, err := unix.Write(fd, l.one[:])
+	for errors.Is(err, unix.EINTR) {
+		_, err = unix.Write(fd, l.one[:])
 	}
-	return err
-}
-
-func (linux) drain(fd int) error {
-	var count [8]byte
-	_, err := retry(func() (int, error) { return unix.Read(fd, count[:]) })
 	if errors.Is(err, unix.EAGAIN) {
 		return nil
 	}
 	return err
 }
 
-func (l linux) now() time.Duration { return l.base + time.Since(l.began) }
-
-func retry(call func() (int, error)) (n int, err error) {
-	for {
-		if n, err = call(); !errors.Is(err, unix.EINTR) {
-			return n, err
-		}
+// drain that is interrupted leaves the event ready, to be drained next time.
+func (l *linux) drain(fd int) error {
+	_, err := unix.Read(fd, l.count[:])
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
+		return nil
 	}
+	return err
 }
+
+func (l *linux) now() time.Duration { return l.base + time.Since(l.began) }
 
 // threadPriority is below 50, where a kernel with threaded interrupts runs
 // their handlers: the card's own must go first.
@@ -125,7 +131,7 @@ const threadPriority = 40
 
 // realtime implements kernel. Reset on fork: no thread or process started from
 // here inherits the priority.
-func (linux) realtime() error {
+func (*linux) realtime() error {
 	attr := unix.SchedAttr{
 		Size:     unix.SizeofSchedAttr,
 		Policy:   unix.SCHED_FIFO,

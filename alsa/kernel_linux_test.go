@@ -121,7 +121,7 @@ func TestKernelTone(t *testing.T) {
 
 // stoppable is Linux with a device thread that can be held up.
 type stoppable struct {
-	linux
+	*linux
 	hold atomic.Int64 // ns, once
 }
 
@@ -360,7 +360,9 @@ func realtimeState(t *testing.T) string {
 			fifo++
 		}
 	}
-	if fifo != 1 {
+	// Go ends a thread with the goroutine that is locked to it, but for the
+	// first one, which it only parks.
+	if fifo != 1 && fifo != 2 {
 		t.Errorf("%d threads with SCHED_FIFO, want the device's one", fifo)
 	}
 	status, err := os.ReadFile("/proc/self/status")

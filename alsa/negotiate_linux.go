@@ -32,6 +32,19 @@ type Form struct {
 
 func (f Form) String() string { return fmt.Sprintf("%v x %d", f.Format, f.Channels) }
 
+// String is for people.
+func (p Params) String() string {
+	linked := "not linked"
+	if p.Linked {
+		linked = "linked"
+	}
+	s := fmt.Sprintf("%d Hz, period %d, buffer %d, capture %v, playback %v, %s", p.Rate, p.Period, p.Buffer, p.Capture, p.Play, linked)
+	if p.Asked != "" {
+		s += "; " + p.Asked
+	}
+	return s
+}
+
 // space is what one stream can still be set up to: the kernel narrows it with
 // each choice (Documentation/sound/designs: hw_params refinement).
 type space struct {

@@ -14,6 +14,9 @@ const (
 	// keptFilled is the periods that the playback buffer holds when a period
 	// begins: one that sounds meanwhile, and one for the engine to be late.
 	keptFilled = 2
+	// leastFilled is the least of it: drivers that follow their hardware by a
+	// timer do so each 4 ms (a kernel at 250 Hz), and may be one tick late.
+	leastFilled = 15 * time.Millisecond
 	// stall is how long a card may deliver nothing before it is given up.
 	stall = time.Second
 	// maxRestarts is the xruns in a row, with no period between them.
@@ -98,7 +101,7 @@ func (r *run) setUp() (err error) {
 	// The owner's periods are as asked; where the hardware's are not, one of
 	// them may come as much later as it is long.
 	asked := framesIn(c.Period, r.params.Rate)
-	r.fill = keptFilled * r.params.Period
+	r.fill = max(keptFilled*r.params.Period, framesIn(leastFilled, r.params.Rate))
 	if asked != r.params.Period {
 		r.fill += asked
 	}

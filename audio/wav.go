@@ -80,7 +80,11 @@ func ReadWAV(r io.Reader) (*Clip, error) {
 	if frames > 60*rate {
 		return nil, wavError("%d s long, at most 60", frames/rate)
 	}
-	return &Clip{Resample(mixDown(data, channels), rate)}, nil
+	samples, err := Resample(mixDown(data, channels), rate)
+	if err != nil {
+		return nil, err
+	}
+	return &Clip{samples}, nil
 }
 
 func wavError(format string, args ...any) error {

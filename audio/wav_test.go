@@ -62,7 +62,9 @@ func TestWAVRates(t *testing.T) {
 	for i := range in {
 		in[i] = int16(16384 * math.Sin(2*math.Pi*30000*float64(i)/96000))
 	}
-	if got := audiotest.RMS(Resample(in, 96000)[4800:43200]); got > -60 {
+	out, err := Resample(in, 96000)
+	check(t, err)
+	if got := audiotest.RMS(out[4800:43200]); got > -60 {
 		t.Errorf("30 kHz at 96 kHz comes out at %.1f dBFS", got)
 	}
 }

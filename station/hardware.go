@@ -1,6 +1,7 @@
 package station
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -42,7 +43,7 @@ func (s *station) openHardware(open *closers) (err error) {
 	if s.profile.Simulated {
 		s.board, err = openSimulated(s.cfg, s.profile, s.log)
 	} else {
-		s.board, err = openReal(s.profile)
+		s.board, err = openReal(s.profile, s.log)
 	}
 	if err != nil {
 		return fmt.Errorf("station: %w", err)
@@ -174,21 +175,22 @@ func (b real) Card() Card { return b.card }
 // Consumer is this program's name as the owner of lines.
 const Consumer = "intercom"
 
-func openReal(p *board.Profile) (machine, error) {
-	card, err := openCard(p.Sound)
-	if err != nil {
-		return nil, err
-	}
+func openReal(p *board.Profile, log *slog.Logger) (machine, error) {
 	lines, err := board.Open(p, Consumer)
 	if err != nil {
 		return nil, err
 	}
+	var amplifier gpio.Output
+	if p.Sound.Amplifier != "" {
+		if amplifier, err = lines.Output(p.Sound.Amplifier); err != nil {
+			return nil, errors.Join(err, lines.Close())
+		}
+	}
+	card, err := openCard(p.Sound, amplifier, log)
+	if err != nil {
+		return nil, errors.Join(err, lines.Close())
+	}
 	return real{lines, card}, nil
-}
-
-// openCard is still to come: sound cards are not driven yet.
-func openCard(s board.Sound) (Card, error) {
-	return nil, fmt.Errorf("sound card %s: this program drives simulated cards only; write profile = \"simulated\"", s.Card)
 }
 
 // health is a button's for Status.

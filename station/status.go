@@ -81,6 +81,12 @@ type CardStatus struct {
 	Faults       uint64 `json:"faults"`
 	CodecErrors  uint64 `json:"codec_errors"`
 	Fault        string `json:"fault,omitempty"` // why it does not run
+
+	// Of a real card only.
+	Concealed uint64        `json:"concealed,omitempty"` // frames of silence in place of late ones
+	Late      uint64        `json:"late,omitempty"`      // frames that were late, and dropped
+	Echo      time.Duration `json:"echo_ns,omitempty"`   // from played to captured, without the air
+	Hardware  string        `json:"hardware,omitempty"`  // what it runs at
 }
 
 // ButtonStatus is what a button has lived through, see gpio.Health.
@@ -262,6 +268,9 @@ func (s *sound) status() CardStatus {
 	st := CardStatus{
 		Periods: c.periods.Load(), CaptureXruns: c.captureXruns.Load(), PlayXruns: c.playXruns.Load(),
 		Starts: c.starts.Load(), Faults: c.faults.Load(), CodecErrors: c.codecErrors.Load(),
+	}
+	if c, ok := s.card.(interface{ status(*CardStatus) }); ok {
+		c.status(&st)
 	}
 	if err := s.Microphone(); err != nil {
 		st.Fault = err.Error()
