@@ -117,19 +117,29 @@ func TestRecordsOverflow(t *testing.T) {
 	})
 }
 
+// TestNoVoiceAfterTheEnd holds the sessions, as the sound's goroutine may that
+// is about to write a frame: they live on for closeLinger, with their gates shut.
 func TestNoVoiceAfterTheEnd(t *testing.T) {
 	in(t, func(t *testing.T, w *world) {
 		_, _, c, in := talking(w)
-		if !c.WriteFrame([]byte{1}, 480) || !in.WriteFrame([]byte{1}, 480) {
+		caller, callee := *c.chosen.Load(), *in.chosen.Load()
+		if !caller.WriteFrame([]byte{1}, 480) || !callee.WriteFrame([]byte{1}, 480) {
 			t.Fatal("no voice")
 		}
+		in.End() // a question: the caller's word is awaited
+		if callee.WriteFrame([]byte{1}, 480) {
+			t.Error("the callee's voice left after its end")
+		}
 		c.End()
-		if c.WriteFrame([]byte{1}, 480) {
+		if caller.WriteFrame([]byte{1}, 480) {
 			t.Error("the caller's voice left after its end")
 		}
-		in.End()
-		if in.WriteFrame([]byte{1}, 480) {
-			t.Error("the callee's voice left after its end")
+		pass(closeLinger / 2) // the callee has the caller's word now, and its session is closing
+		if in.State() != StateDisconnected || callee.WriteFrame([]byte{1}, 480) {
+			t.Error("the callee's voice leaves while its session is closing")
+		}
+		if c.chosen.Load() != nil || in.chosen.Load() != nil {
+			t.Error("an ended call keeps its session alive")
 		}
 	})
 }
