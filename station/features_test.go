@@ -1,6 +1,8 @@
 package station
 
 import (
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -257,5 +259,60 @@ func TestQuietHours(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestOpenTooLate: a door that is too busy to open in time does not open
+// later, when the resident was told that it did not.
+func TestOpenTooLate(t *testing.T) {
+	h := newHouse(t)
+	busy, told := make(chan struct{}), make(chan string, 8)
+	h.onLog = func(station, line string) {
+		switch {
+		case strings.Contains(line, `"door opened"`): // logged by the door's own goroutine
+			<-busy
+		case strings.Contains(line, `"the door did not open"`):
+			told <- line
+		}
+	}
+	free := sync.OnceFunc(func() { close(busy) })
+	t.Cleanup(free) // before the stations are stopped
+	flat := h.indoor("hall", "flat-1")
+	door := h.door(func(c *config.Config) { c.Door.OpenTime = 200 * time.Millisecond })
+	t.Cleanup(free)
+	door.tap("bell-1")
+	flat.waitState(ringing)
+	flat.tap("accept")
+	flat.waitState(talking)
+	door.waitState(talking)
+	flat.tap("open") // it opens, and then is busy
+	hears := func(want string) {
+		t.Helper()
+		select {
+		case line := <-told:
+			if !strings.Contains(line, want) {
+				t.Errorf("told %s, want %s", line, want)
+			}
+		case <-time.After(limit):
+			t.Fatalf("not told %s", want)
+		}
+	}
+	hears("no answer from the door")
+	flat.tap("open") // it can not open in time
+	hears("the door did not answer in time")
+	free()
+	door.waitState(talking)
+	openings := 0
+	history, err := door.world.History()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range history {
+		if c.Name == "strike" && c.Active {
+			openings++
+		}
+	}
+	if openings != 1 {
+		t.Errorf("the door opened %d times, want once", openings)
 	}
 }

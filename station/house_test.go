@@ -32,7 +32,8 @@ type house struct {
 	dir       string
 	authority identity.Authority
 	broker    *broker.Broker
-	addr      string // the broker's
+	addr      string                     // the broker's
+	onLog     func(station, line string) // may block, and with it who logs
 }
 
 func newHouse(t *testing.T) *house {
@@ -190,6 +191,9 @@ func (h *house) start(cfg *config.Config, change ...func(*config.Config)) *runni
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	r := &running{t: h.t, cfg: cfg, log: &syncBuffer{}}
+	if h.onLog != nil {
+		r.log.on = func(line string) { h.onLog(cfg.Station.Name, line) }
+	}
 	log := slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelInfo})).With("station", cfg.Station.Name)
 	go func() {
 		done <- Run(ctx, cfg, Options{Log: log, Version: "test", Build: time.Now().Add(-time.Minute)})
@@ -342,11 +346,15 @@ func (r *running) last(n int) call.Record {
 
 // syncBuffer is a log that several goroutines write.
 type syncBuffer struct {
+	on func(line string) // nil: nothing
 	mu sync.Mutex
 	b  strings.Builder
 }
 
 func (s *syncBuffer) Write(p []byte) (int, error) {
+	if s.on != nil {
+		s.on(string(p))
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.b.Write(p)
