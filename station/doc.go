@@ -15,8 +15,8 @@
 //	Card.Capture ─▶ audio.Engine.Capture ─▶ Call.WriteFrame
 //	             ─▶ audio.Engine.Playback ─▶ Card.Play
 //
-// What a station shows is a table, in the test of show.go and in the project's
-// documentation. The moments that it measures stand in each call's record, all
+// What a station shows is a table, in the test of show.go and in
+// docs/operating.md. The moments that it measures stand in each call's record, all
 // on CLOCK_MONOTONIC, so that those of two processes on one machine compare:
 //
 //	stage         of whom  when

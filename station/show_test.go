@@ -1,6 +1,8 @@
 package station
 
 import (
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -52,6 +54,41 @@ func TestShow(t *testing.T) {
 				t.Errorf("show (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestOperatingGuide holds the tables of docs/operating.md to the program.
+func TestOperatingGuide(t *testing.T) {
+	text, err := os.ReadFile("../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string][]string{} // by the first cell of each table's row
+	for line := range strings.Lines(string(text)) {
+		if cells := strings.Split(strings.Trim(line, "|\n "), " | "); strings.HasPrefix(line, "| ") {
+			rows[cells[0]] = cells
+		}
+	}
+	for p := idle; int(p) < len(phaseNames); p++ {
+		want := show(view{phase: p})
+		sound := want.tone.String()
+		if want.tone == toneNone {
+			sound = "none"
+		}
+		got := rows[p.String()]
+		if len(got) < 4 || got[1] != want.call.String() || got[2] != sound {
+			t.Errorf("state %v: documented %q, shown as %v with the sound %s", p, got, want.call, sound)
+		}
+	}
+	for tn := toneRing; tn < tones; tn++ {
+		if rows["`"+tn.String()+"`"] == nil {
+			t.Errorf("the sound %v is not documented", tn)
+		}
+	}
+	for _, l := range []config.Shows{config.ShowsMute, config.ShowsOpen, config.ShowsFault, config.ShowsRinger} {
+		if rows["`"+string(l)+"`"] == nil {
+			t.Errorf("the lamp for %s is not documented", l)
+		}
 	}
 }
 
