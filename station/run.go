@@ -20,6 +20,26 @@ type Options struct {
 	Log     *slog.Logger // nil: discard
 	Version string       // for Status
 	Build   time.Time    // when this program was built: no token expires before it
+	Service Service      // the zero Service is none
+}
+
+// Service is the manager that started this program, systemd for example.
+type Service struct {
+	// Notify tells it a state, in the words of sd_notify(3): READY=1 once all
+	// is open, WATCHDOG=1, and STOPPING=1. It does not wait.
+	Notify func(state string) error
+	// Watchdog is after how long without WATCHDOG=1 it kills the program; 0:
+	// never.
+	Watchdog time.Duration
+}
+
+func (s Service) tell(state string, log *slog.Logger) {
+	if s.Notify == nil {
+		return
+	}
+	if err := s.Notify(state); err != nil {
+		log.Warn("the service manager was not told", "state", state, "err", err)
+	}
 }
 
 // Run is a station's life: it opens all of it, and works until ctx ends. Then
@@ -44,7 +64,9 @@ func Run(ctx context.Context, cfg *config.Config, opts Options) (err error) {
 		return err
 	}
 	s.log.Info("station runs", "kind", cfg.Station.Kind, "address", s.self, "version", opts.Version)
+	opts.Service.tell("READY=1", s.log)
 	s.run(ctx)
+	opts.Service.tell("STOPPING=1", s.log)
 	s.log.Info("station stops")
 	return nil
 }
@@ -97,7 +119,7 @@ func (s *station) open(open *closers) error {
 	if err := s.openPanel(open); err != nil {
 		return err
 	}
-	if err := s.guard.open(s.cfg, open, s.log); err != nil {
+	if err := s.guard.open(s.cfg, s.opts.Service, open, s.log); err != nil {
 		return err
 	}
 	status.serving.Go(func() { status.serve(s) })

@@ -57,6 +57,7 @@ type sound struct {
 	call  atomic.Pointer[call.Call] // whose voice is sent and played
 	fault atomic.Pointer[cardFault] // nil: the card runs
 	count soundCounters
+	turns atomic.Uint64 // moves while the goroutine lives: periods, and tries to start the card
 	quit  chan struct{}
 	done  chan struct{}
 }
@@ -139,6 +140,7 @@ func (s *sound) lost(err error) {
 func (s *sound) run(started bool) {
 	defer close(s.done)
 	for {
+		s.turns.Add(1)
 		if started {
 			s.tell(heard{card: true})
 			err := s.pull()
@@ -179,6 +181,7 @@ type periods struct {
 
 // step moves one period each way.
 func (s *sound) step(p *periods) error {
+	s.turns.Add(1)
 	_, err := s.card.Capture(p.in)
 	if errors.Is(err, syscall.EPIPE) {
 		s.count.captureXruns.Add(1)

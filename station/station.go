@@ -122,7 +122,7 @@ func (s *station) run(ctx context.Context) {
 		s.refresh()
 		select {
 		case <-s.guard.due:
-			s.guard.feed()
+			s.guard.feed(s.sound.turns.Load())
 		case <-ctx.Done():
 			return
 		case f := <-s.events:

@@ -30,9 +30,13 @@ func (r runCmd) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return err
 	}
+	service, err := openService()
+	if err != nil {
+		return err
+	}
 	debug.SetGCPercent(gcPercent)
 	b := buildInfo()
-	return station.Run(ctx, cfg, station.Options{Log: logger(cfg.Log, c.err), Version: b.Version, Build: b.Time})
+	return station.Run(ctx, cfg, station.Options{Log: logger(cfg.Log, c.err), Version: b.Version, Build: b.Time, Service: service})
 }
 
 func loadConfig(path string, warn io.Writer) (*config.Config, error) {
