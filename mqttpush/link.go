@@ -24,11 +24,12 @@ const (
 	firstWait      = 500 * time.Millisecond
 	maxWait        = 10 * time.Second
 	maxUnconfirmed = 2 * inFlight // publishes that one connection may leave unconfirmed
+	endTime        = time.Second  // for paho's goroutines to end, once their connection is closed; takes < 1 ms
 )
 
 // link is one connection to the broker.
 type link struct {
-	client      mqtt.Client
+	client      mqtt.Client // nil until logged in: paho runs nothing before
 	conn        *watchedConn
 	number      uint64        // of this Transport, from 1
 	slots       chan struct{} // one for each publish in flight
@@ -38,6 +39,15 @@ type link struct {
 // lost is closed when the connection ended, for whatever reason: paho closes
 // it then, too.
 func (l *link) lost() <-chan struct{} { return l.conn.closed }
+
+// end closes the connection and waits for paho's goroutines. A second
+// Disconnect only waits for what the first, or a lost connection, began.
+func (l *link) end() {
+	l.conn.Close()
+	if l.client != nil {
+		l.client.Disconnect(uint(endTime.Milliseconds()))
+	}
+}
 
 // noteUnconfirmed counts a publish that was not confirmed in time. A broker
 // that answers pings and confirms nothing is no broker, and each costs memory.
@@ -123,7 +133,7 @@ func (t *Transport) serve(ctx context.Context, l *link) {
 	case <-l.lost():
 	}
 	t.up.Store(nil)
-	l.conn.Close()
+	l.end()
 	if t.cfg.OnState != nil {
 		t.cfg.OnState(false)
 	}
@@ -147,7 +157,7 @@ func (t *Transport) connect(ctx context.Context, number uint64) (*link, error) {
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		conn.Close()
+		l.end()
 		return nil, err
 	}
 	return l, nil
@@ -175,12 +185,13 @@ func (t *Transport) logIn(l *link) error {
 	if err != nil {
 		return err
 	}
-	l.client = mqtt.NewClient(o)
-	token := l.client.Connect().(*mqtt.ConnectToken)
+	client := mqtt.NewClient(o)
+	token := client.Connect().(*mqtt.ConnectToken)
 	<-token.Done() // ctx closes the connection
 	err = token.Error()
 	switch {
 	case err == nil:
+		l.client = client
 		return nil
 	case token.ReturnCode() == packets.ErrNetworkError:
 		return fmt.Errorf("log in at %s: %w", t.addr, l.conn.explain(err))
