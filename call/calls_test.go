@@ -680,3 +680,38 @@ func FuzzDecodeBody(f *testing.F) {
 		}
 	})
 }
+
+// TestUnreachableTimes: both times are settable, and busy devices are no
+// unreachable ones.
+func TestUnreachableTimes(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		door := w.node("door", "d1")
+		door.make("home", func(p *MakeCallParam) {
+			p.UnreachableAfter = 500 * time.Millisecond
+			p.UnreachableLimit = 3 * time.Second
+		})
+		for _, tc := range []struct {
+			d    time.Duration
+			want string
+		}{{499 * time.Millisecond, "waitConnected"}, {2 * time.Millisecond, "unreachable"}, {2498 * time.Millisecond, "unreachable"}, {2 * time.Millisecond, "disconnected pushError transport false"}} {
+			pass(tc.d)
+			if got := last(door); got != tc.want {
+				t.Errorf("heard %v, want last %q", door.heard(), tc.want)
+			}
+		}
+	})
+	in(t, func(t *testing.T, w *world) {
+		noWaiting := func(c *Config) { c.NoCallWaiting = true }
+		home := w.node("home", "panel", noWaiting).rings()
+		w.node("shop", "s1").make("home")
+		pass(100 * time.Millisecond)
+		home.call().Accept(AcceptOptions{})
+		pass(100 * time.Millisecond)
+		door := w.node("door", "d1")
+		door.make("home", func(p *MakeCallParam) { p.UnreachableAfter = time.Second })
+		pass(10 * time.Second)
+		if d := cmp.Diff([]string{"waitConnected", "disconnected busy callee true"}, door.heard()); d != "" {
+			t.Error(d)
+		}
+	})
+}
