@@ -42,6 +42,16 @@ var ErrNoCard = errors.New("no such card")
 // device is opened. No card at all is no error.
 func Cards() ([]Card, error) { return readCards(os.DirFS("/")) }
 
+// Find returns the card that is meant by a name as in Config.Card. Its error is
+// an ErrNoCard if there is none, and says which there are.
+func Find(card string) (Card, error) {
+	a, err := parseAddress(card)
+	if err != nil {
+		return Card{}, err
+	}
+	return find(os.DirFS("/"), a)
+}
+
 var (
 	//  1 [Door           ]: USB-Audio - USB Audio Device
 	cardLine = regexp.MustCompile(`^ *([0-9]+) \[([^\]]*)\]: (.*?) - (.*)$`)

@@ -180,17 +180,24 @@ func openReal(p *board.Profile, log *slog.Logger) (machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	var amplifier gpio.Output
-	if p.Sound.Amplifier != "" {
-		if amplifier, err = lines.Output(p.Sound.Amplifier); err != nil {
-			return nil, errors.Join(err, lines.Close())
-		}
-	}
-	card, err := openCard(p.Sound, amplifier, log)
+	card, err := OpenCard(p, lines, log)
 	if err != nil {
 		return nil, errors.Join(err, lines.Close())
 	}
 	return real{lines, card}, nil
+}
+
+// OpenCard makes the sound card of a real board, with its amplifier; Start
+// opens it.
+func OpenCard(p *board.Profile, lines board.Hardware, log *slog.Logger) (Card, error) {
+	if p.Sound.Amplifier == "" {
+		return openCard(p.Sound, nil, log)
+	}
+	amplifier, err := lines.Output(p.Sound.Amplifier)
+	if err != nil {
+		return nil, err
+	}
+	return openCard(p.Sound, amplifier, log)
 }
 
 // health is a button's for Status.

@@ -38,6 +38,8 @@ type commands struct {
 	Broker   *brokerCmd   `arg:"subcommand" help:"run the MQTT broker of one house"`
 	Status   *statusCmd   `arg:"subcommand" help:"ask a running station how it is"`
 	Config   *configCmd   `arg:"subcommand" help:"check a configuration file"`
+	Check    *checkCmd    `arg:"subcommand" help:"look at everything that a station needs: the first thing to mend, then the rest"`
+	Cards    *cardsCmd    `arg:"subcommand" help:"list sound cards, with the ids by which they are opened"`
 	Boards   *boardsCmd   `arg:"subcommand" help:"list the boards that are known, and how they are wired"`
 	Buttons  *buttonsCmd  `arg:"subcommand" help:"show buttons live as they are pressed, to wire a board"`
 	RelayOff *relayOffCmd `arg:"subcommand:relay-off" help:"drive the door's opener off; the service's stop action"`
