@@ -205,7 +205,7 @@ func (c *Call) RequestOpen() bool { return c.apply(evOpen{}) }
 func (c *Call) ClaimOpen() bool { return c.apply(evOpenClaim{}) }
 
 // AnswerOpen answers OnOpenRequest, once. False: it was answered, or has
-// expired 2 s after it was asked.
+// expired.
 func (c *Call) AnswerOpen(opened bool, why string) bool {
 	return len(why) <= maxWhy && c.apply(evOpenAnswer{opened, why})
 }

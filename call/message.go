@@ -104,12 +104,13 @@ type (
 	}
 	// OpenBody travels in open. A request sent again has the same number.
 	OpenBody struct {
-		Request int64 `json:"request"`
-		Valid   int64 `json:"valid_ms"` // what is left of the request's time
+		Request   int64 `json:"request"`
+		Confirmed bool  `json:"confirmed,omitempty"` // the door has asked back
 	}
 	// OpenResultBody travels in openResult.
 	OpenResultBody struct {
 		Request int64  `json:"request"`
+		Confirm bool   `json:"confirm,omitempty"` // no result yet: does the asker still wait?
 		Opened  bool   `json:"opened"`
 		Why     string `json:"why,omitempty"` // where it was refused
 	}

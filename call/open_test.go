@@ -37,24 +37,31 @@ func TestOpen(t *testing.T) {
 		}, []string{"openRequest"}, []string{"openResult false the door did not answer in time"}},
 		{"a slow door may not open any more", func(w *world, door, home *Call) {
 			home.RequestOpen()
-			pass(2100 * time.Millisecond)
+			pass(1100 * time.Millisecond)
 			if door.ClaimOpen() || door.AnswerOpen(true, "") {
 				w.t.Error("an expired request was answered")
 			}
 		}, []string{"openRequest"}, []string{"openResult false the door did not answer in time"}},
 		{"a claim does not expire", func(w *world, door, home *Call) {
 			home.RequestOpen()
-			pass(1900 * time.Millisecond)
+			pass(900 * time.Millisecond)
 			if !door.ClaimOpen() {
 				w.t.Error("the claim was refused in time")
 			}
 			pass(5 * time.Second) // a slow relay: the asker has given up
+			if !home.RequestOpen() {
+				w.t.Error("no second request")
+			}
+			pass(100 * time.Millisecond)
+			if door.ClaimOpen() {
+				w.t.Error("a second request while the door is being opened")
+			}
 			door.AnswerOpen(true, "")
-		}, []string{"openRequest"}, []string{"openResult false no answer from the door", "openResult true "}},
+		}, []string{"openRequest", "openRequest"}, []string{"openResult false no answer from the door", "openResult true ", "openResult false the door did not answer in time"}},
 		{"the door hears nothing", func(w *world, door, home *Call) {
 			w.set(func(w *world) { w.loss, w.pathDown = 1, true })
 			home.RequestOpen()
-			pass(3100 * time.Millisecond)
+			pass(2100 * time.Millisecond)
 			w.set(func(w *world) { w.loss, w.pathDown = 0, false })
 		}, nil, []string{"openResult false no answer from the door"}},
 		{"only a late copy arrives", func(w *world, door, home *Call) {
@@ -62,10 +69,45 @@ func TestOpen(t *testing.T) {
 			home.RequestOpen()
 			pass(1600 * time.Millisecond)
 			w.set(func(w *world) { w.loss, w.pathDown = 0, false })
-			pass(800 * time.Millisecond) // the copy that left after 2 s came
+			pass(800 * time.Millisecond)
 			if door.ClaimOpen() {
-				w.t.Error("the door opens for a copy that was late")
+				w.t.Error("the door opens for an asker that has given up")
 			}
+		}, nil, []string{"openResult false no answer from the door"}},
+		{"a copy arrives in time", func(w *world, door, home *Call) {
+			w.set(func(w *world) { w.loss, w.pathDown = 1, true })
+			home.RequestOpen()
+			pass(1100 * time.Millisecond)
+			w.set(func(w *world) { w.loss, w.pathDown = 0, false })
+			pass(500 * time.Millisecond)
+			if !door.ClaimOpen() || !door.AnswerOpen(true, "") {
+				w.t.Error("the door does not open in time")
+			}
+		}, []string{"openRequest"}, []string{"openResult true "}},
+		{"the request comes when the asker has given up", func(w *world, door, home *Call) {
+			w.set(func(w *world) { w.loss, w.pathDown = 1, true })
+			home.RequestOpen()
+			pass(4 * time.Second)
+			w.set(func(w *world) { w.loss, w.pathDown = 0, false })
+			door.kit.receive(sealed(Message{ID: newID(), Call: door.id, Type: TypeOpen, Bind: door.s.chosen, From: home.kit.cfg.Self, To: door.kit.cfg.Self, Body: []byte(`{"request":1}`)}))
+			pass(100 * time.Millisecond)
+			if door.ClaimOpen() {
+				w.t.Error("the door opens for an asker that has given up")
+			}
+		}, nil, []string{"openResult false no answer from the door"}},
+		{"the confirmation comes too late", func(w *world, door, home *Call) {
+			w.set(func(w *world) { w.loss, w.pathDown = 1, true })
+			home.RequestOpen()
+			say := func(body string) {
+				door.kit.receive(sealed(Message{ID: newID(), Call: door.id, Type: TypeOpen, Bind: door.s.chosen, From: home.kit.cfg.Self, To: door.kit.cfg.Self, Body: []byte(body)}))
+			}
+			say(`{"request":1}`)
+			pass(1100 * time.Millisecond)
+			say(`{"request":1,"confirmed":true}`)
+			if door.ClaimOpen() {
+				w.t.Error("the door opens for a confirmation that was on its way for too long")
+			}
+			w.set(func(w *world) { w.loss, w.pathDown = 0, false })
 		}, nil, []string{"openResult false the door did not answer in time"}},
 		{"the answer is lost at first", func(w *world, door, home *Call) {
 			home.RequestOpen()

@@ -50,34 +50,36 @@ type state struct {
 	wantPrep   bool
 	offersPrep bool // the caller offered responder preparation
 	// both
-	chosen      string // nonce of the leg that the voice goes to
-	ending      bool   // callee: End was asked for; the caller's word on it is awaited
-	wish        EndBody
-	prep        bool // in responder preparation
-	activated   bool
-	muted       bool
-	silenced    bool
-	held        bool
-	holdReason  string
-	peerMuted   bool
-	peerHeld    bool
-	lost        bool
-	muteSeq     int64 // own, sent
-	holdSeq     int64
-	openSeq     int64
-	openTries   int
-	openTold    int64 // the last request whose answer was told
-	peerMute    int64 // the peer's, seen
-	peerHold    int64
-	peerOpen    int64
-	opened      *OpenResultBody // answer to peerOpen, once given
-	openClaimed bool            // ClaimOpen was called for peerOpen
-	shortSeq    int64           // own, sent
-	shortWait   bool            // the last was less than 1 s ago
-	short       []shortSent     // not acknowledged
-	peerShort   window          // the peer's, seen
-	tries       int             // repetitions of end after the end
-	final       EndBody
+	chosen        string // nonce of the leg that the voice goes to
+	ending        bool   // callee: End was asked for; the caller's word on it is awaited
+	wish          EndBody
+	prep          bool // in responder preparation
+	activated     bool
+	muted         bool
+	silenced      bool
+	held          bool
+	holdReason    string
+	peerMuted     bool
+	peerHeld      bool
+	lost          bool
+	muteSeq       int64 // own, sent
+	holdSeq       int64
+	openSeq       int64
+	openTries     int
+	openConfirmed bool  // the door asked back
+	openTold      int64 // the last request whose answer was told
+	peerMute      int64 // the peer's, seen
+	peerHold      int64
+	peerOpen      int64
+	opened        *OpenResultBody // answer to peerOpen, once given
+	openValid     bool            // the asker has confirmed peerOpen
+	openClaimed   bool            // ClaimOpen was called for peerOpen
+	shortSeq      int64           // own, sent
+	shortWait     bool            // the last was less than 1 s ago
+	short         []shortSent     // not acknowledged
+	peerShort     window          // the peer's, seen
+	tries         int             // repetitions of end after the end
+	final         EndBody
 }
 
 // options are the parameters that the machine acts on.
