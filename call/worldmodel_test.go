@@ -463,18 +463,14 @@ func (w *simWorld) finish() {
 	for _, id := range w.ids() {
 		w.agree(w.calls[id])
 	}
-	for i, x := range w.all() {
-		if !x.isOver() && x.connected() && i%2 == 0 {
-			x.call().End()
+	for i := range (DefaultRingTime + graceTime) / time.Second {
+		for j, x := range w.live() { // also what an eager application accepts now
+			if x.connected() && (int(i)+j)%2 == 0 {
+				x.call().End()
+			}
 		}
+		w.passWatching(time.Second)
 	}
-	pass(100 * time.Millisecond)
-	for _, x := range w.all() {
-		if !x.isOver() && x.connected() {
-			x.call().End()
-		}
-	}
-	w.passWatching(DefaultRingTime + graceTime)
 	for _, x := range w.all() {
 		if !x.isOver() {
 			w.fail("%s is stuck in %v after ring time and grace", x, x.state())
@@ -569,6 +565,9 @@ func (w *simWorld) endsOf(c *callLog) {
 		if x.connected() {
 			answered++
 		}
+	}
+	if f := c.caller.over; w.plan.quiet && f != nil && (f.Reason == ReasonUnavailableNetwork || f.Reason == ReasonPushError && slices.ContainsFunc(c.callees, func(x *side) bool { return x.rang })) {
+		w.fail("%s ended %s in a quiet world: %v", c.caller, first, c.callees)
 	}
 	if !w.mayHear(c) {
 		w.fail("%s was told %s, and no device did that", c.caller, first)

@@ -70,7 +70,7 @@ type plan struct {
 	steps    []stepPlan
 }
 
-type stationPlan struct{ noWaiting, endsOther, slow, silent, background bool }
+type stationPlan struct{ noWaiting, endsOther, slow, silent, background, eager bool }
 
 // stepPlan is one step: what, by or on which station, how, and how long to
 // wait then.
@@ -117,6 +117,9 @@ var (
 	}
 )
 
+// alone are the steps that are not of one call only.
+var alone = slices.Concat(faultSteps, []string{"make", "makeGroup", "verify", "close", "sleep"})
+
 var plans = rapid.Custom(func(t *rapid.T) plan {
 	p := plan{seed: rapid.Int64().Draw(t, "seed"), quiet: rapid.IntRange(0, 3).Draw(t, "quiet") == 0}
 	for range len(stationNames) {
@@ -124,6 +127,7 @@ var plans = rapid.Custom(func(t *rapid.T) plan {
 			noWaiting: rapid.IntRange(0, 5).Draw(t, "noWaiting") == 0, endsOther: rapid.IntRange(0, 5).Draw(t, "endsOther") == 0,
 			slow: rapid.IntRange(0, 5).Draw(t, "slow") == 0, silent: rapid.IntRange(0, 5).Draw(t, "silent") == 0,
 			background: rapid.SampledFrom(upTo256).Draw(t, "background") < 40,
+			eager:      rapid.SampledFrom(upTo256).Draw(t, "eager") < 30,
 		})
 	}
 	kinds := slices.Clone(actKinds)
@@ -148,7 +152,13 @@ func runWorld(t *testing.T, p plan) *simWorld {
 		for i := range stationNames {
 			w.stations = append(w.stations, newSimStation(w, i))
 		}
-		for _, s := range p.steps {
+		for i, s := range p.steps {
+			if s.pause == 0 && i+1 < len(p.steps) && s.how%2 == 0 && !slices.Contains(alone, s.what) { // at the same time as the next
+				if x := w.pick(w.stations[s.who%len(w.stations)], s); x != nil {
+					go x.do(s.what, s.how)
+				}
+				continue
+			}
 			w.step(s)
 			pass(s.pause)
 			w.watch()

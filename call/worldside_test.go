@@ -34,6 +34,7 @@ type side struct {
 	over     *Disconnected
 	overAt   time.Time
 	ringing  bool // Ringing was said, and not accepted or ended since
+	rang     bool
 	accepted bool
 	prep     bool // in preparation
 
@@ -264,11 +265,24 @@ func handlerOf(of func(*Call) *side) Handler {
 func (x *side) verified(c *Call, prep bool) {
 	gaveWay := x.gaveWay() // the Kit accepts by itself then
 	x.event("verified", fmt.Sprint(prep), func() { x.accepted = gaveWay })
-	if !x.st.plan.silent && c.Ringing() {
-		x.mu.Lock()
-		x.ringing = x.over == nil
-		x.mu.Unlock()
+	if !x.st.plan.silent {
+		x.rings(c.Ringing)
 	}
+	if x.st.plan.eager {
+		x.do("accept", 0)
+	}
+}
+
+// rings says so to the caller, and notes that it does.
+func (x *side) rings(say func() bool) bool {
+	ok := say()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if ok {
+		x.rang = true
+		x.ringing = x.over == nil && !x.adopted
+	}
+	return ok
 }
 
 func (x *side) connects(in, should bool) {
@@ -358,10 +372,8 @@ func (x *side) backgroundHandler() BackgroundHandler {
 	return BackgroundHandler{
 		OnVerified: func(b *BackgroundCall, prep bool) {
 			x.event("verified", fmt.Sprint(prep), nil)
-			if !x.st.plan.silent && b.Ringing() {
-				x.mu.Lock()
-				x.ringing = x.over == nil && !x.adopted
-				x.mu.Unlock()
+			if !x.st.plan.silent {
+				x.rings(b.Ringing)
 			}
 		},
 		OnError:        func(_ *BackgroundCall, err error) { x.w.fail("%s: %v", x, err) },
@@ -385,6 +397,9 @@ func (x *side) disconnected(d Disconnected) {
 // do is a wish of this side's user; whether it was taken up.
 func (x *side) do(what string, how int) (ok bool) {
 	c := x.call()
+	if c == nil && x.b == nil { // the event came before the method that starts the call returned
+		return false
+	}
 	if x.b != nil {
 		return x.adopt(how)
 	}
@@ -410,11 +425,7 @@ func (x *side) do(what string, how int) (ok bool) {
 			x.w.fail("%s: EndWith: %v", x, err)
 		}
 	case "ringing":
-		if ok = c.Ringing(); ok {
-			x.mu.Lock()
-			x.ringing = x.over == nil
-			x.mu.Unlock()
-		}
+		ok = x.rings(c.Ringing)
 	case "mute":
 		ok = x.toggle(&x.muted, how&0x100 != 0, c.MyMediaStatus().Mute)
 	case "hold":
@@ -497,10 +508,10 @@ func (x *side) adopt(how int) bool {
 	if x.seen["verified"] > 0 {
 		n.seen["verified"] = 1
 	}
-	c, err := x.st.kit.AdoptBackgroundCall(x.id, n.handler())
+	c, err := x.b.c.kit.AdoptBackgroundCall(x.id, n.handler())
 	x.w.log("%s: adopt: %v", x, err)
 	if err != nil {
-		if !errors.Is(err, StartAlreadyExist) && !errors.Is(err, ErrEnded) {
+		if !errors.Is(err, StartAlreadyExist) && !errors.Is(err, ErrEnded) && !errors.Is(err, ErrAlreadyAdopted) && !errors.Is(err, StartNotInitialized) {
 			x.w.fail("%s: adopt: %v", x, err)
 		}
 		return false
