@@ -31,14 +31,14 @@ func TestGlareWorlds(t *testing.T) {
 			door.make(0x180)
 			pass(time.Duration(rng.Intn(4)) * time.Duration(rng.Intn(300)) * time.Millisecond)
 			home.make(0x182)
-			if w.did["make"] == 1 { // it hears of the door's call already, so none can be made: it takes that one
+			if w.counted("make") == 1 { // it hears of the door's call already, so none can be made: it takes that one
 				pass(3 * time.Second)
 				home.sides[0].do("accept", 0)
 			}
 			pass(15 * time.Second)
 			m.heal()
 			pass(15 * time.Second)
-			met += w.did["glare tried"]
+			met += w.counted("glare tried")
 			connected := slices.DeleteFunc(w.live(), func(x *side) bool { return !x.connected() })
 			if len(connected) != 2 || connected[0].id != connected[1].id || connected[0].st == connected[1].st {
 				w.fail("connected: %v", connected)

@@ -55,6 +55,8 @@ func (w *simWorld) fail(format string, args ...any) {
 
 func (w *simWorld) count(kind string) { w.mu.Lock(); w.did[kind]++; w.mu.Unlock() }
 
+func (w *simWorld) counted(kind string) int { w.mu.Lock(); defer w.mu.Unlock(); return w.did[kind] }
+
 func (w *simWorld) story() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -21,7 +21,7 @@ import (
 // (worldmodel_test.go). STEPS says about how many steps; make test-worlds runs
 // many. A world that fails is made smaller by rapid, and its log printed.
 func TestWorlds(t *testing.T) {
-	steps := 3_000
+	steps := 2_000
 	if s := os.Getenv("STEPS"); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil {
