@@ -42,7 +42,7 @@ test: ## vet and all tests, with the race detector and without
 	CGO_ENABLED=1 go test -race -timeout 4m -tags $(TAGS) ./...
 	CGO_ENABLED=1 go test -timeout 2m -tags $(TAGS) ./...
 
-# MUTANTS=regexp chooses some, by name: make test-mutants MUTANTS=stepnet.go
+# MUTANTS=regexp chooses some, by name: make test-mutants MUTANTS=stepcaller.go
 test-mutants: ## break the code in each place in turn; a test must fail each time
 	@scripts/need $(DEBS_TEST)
 	CGO_ENABLED=1 GOFLAGS=-tags=$(TAGS) go run ./internal/mutants -run '$(MUTANTS)'

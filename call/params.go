@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -189,56 +188,3 @@ func (o EndOptions) validate() error {
 }
 
 func millis(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
-
-// q850 is the cause that the call event record gives (ITU-T Q.850).
-func q850(talked bool, r Reason) int {
-	switch {
-	case talked, r == ReasonNormal, r == ReasonUserError: // also where an end crossed connected
-		return 16
-	case r == ReasonBusy:
-		return 17
-	case r == ReasonNoAnswer:
-		return 18
-	case r == ReasonDecline, r == ReasonMultiDeviceDecline:
-		return 21
-	case r == ReasonCancel:
-		return 77
-	}
-	return 127
-}
-
-// Record is what stays of a call.
-type Record struct {
-	CallID       string        `json:"call"`
-	Role         Role          `json:"role"`
-	Peer         Address       `json:"peer"`
-	Began        time.Time     `json:"began"`    // wall time, as far as the board knows it
-	Setup        time.Duration `json:"setup_ns"` // to the first ring
-	Ring         time.Duration `json:"ring_ns"`
-	Talk         time.Duration `json:"talk_ns"`
-	Disconnected Disconnected  `json:"disconnected"`
-	Q850         int           `json:"q850"`
-	Stages       []Stage       `json:"stages"`
-}
-
-// Stage is one moment of a call, on the Kit's monotonic clock.
-type Stage struct {
-	Name string        `json:"name"`
-	At   time.Duration `json:"at_ns"`
-}
-
-const maxStages = 64
-
-// At is the first stage of that name.
-func (r Record) At(name string) (time.Duration, bool) {
-	for _, s := range r.Stages {
-		if s.Name == name {
-			return s.At, true
-		}
-	}
-	return 0, false
-}
-
-func (r Record) String() string {
-	return fmt.Sprintf("%s as %s: %s by %s", r.CallID, r.Role, r.Disconnected.Reason, r.Disconnected.Source)
-}

@@ -1,0 +1,138 @@
+package call
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// The record of a call.
+
+func (c *Call) mark(name string) { c.markAt(name, c.kit.cfg.Now()) }
+
+func (c *Call) markAt(name string, at time.Duration) {
+	if len(c.stages) < maxStages-1 || len(c.stages) < maxStages && name == noticeDisconnected.stage() {
+		c.stages = append(c.stages, Stage{name, at})
+	}
+}
+
+// Mark notes a moment of the application's in the record, on the clock of
+// Config.Now.
+func (c *Call) Mark(name string, at time.Duration) {
+	c.kit.mu.Lock()
+	defer c.kit.mu.Unlock()
+	c.markAt(name, at)
+}
+
+// Record is the call's record as it stands.
+func (c *Call) Record() Record {
+	c.kit.mu.Lock()
+	defer c.kit.mu.Unlock()
+	return c.recordNow()
+}
+
+func (c *Call) recordNow() Record {
+	r := Record{CallID: c.id, Role: c.role, Peer: c.peer, Began: c.wall, Stages: slices.Clone(c.stages)}
+	if c.answered.User != "" {
+		r.Peer = c.answered
+	}
+	rang, ok := r.At("acknowledged")
+	if c.role == RoleCallee {
+		rang, ok = r.At("verified")
+	}
+	end := c.kit.cfg.Now()
+	if t, over := r.At("disconnected"); over {
+		end = t
+	}
+	answer := end
+	if c.began != 0 {
+		answer = c.began
+		r.Talk = end - c.began
+	}
+	if !ok {
+		rang = answer
+	}
+	r.Setup, r.Ring = max(0, rang-c.made), max(0, answer-rang)
+	if c.over != nil {
+		r.Disconnected = *c.over
+		r.Q850 = q850(c.began != 0, c.over.Reason)
+	}
+	return r
+}
+
+// ended is what a call does last.
+func (c *Call) ended(d Disconnected) {
+	c.over = &d
+	c.kit.strike(c, entryEnded)
+	if c.levels != nil {
+		c.levels.Stop()
+		c.levels = nil
+	}
+	rec := c.recordNow()
+	c.queue.after = func() {
+		c.kit.mu.Lock()
+		c.kit.record(rec)
+		var end Disconnected
+		var last bool
+		if c.group != nil {
+			end, last = c.group.delivered()
+		}
+		c.kit.mu.Unlock()
+		if last && c.group.handler.OnOver != nil {
+			c.group.handler.OnOver(c.group, end)
+		}
+	}
+}
+
+// q850 is the cause that the call event record gives (ITU-T Q.850).
+func q850(talked bool, r Reason) int {
+	switch {
+	case talked, r == ReasonNormal, r == ReasonUserError: // also where an end crossed connected
+		return 16
+	case r == ReasonBusy:
+		return 17
+	case r == ReasonNoAnswer:
+		return 18
+	case r == ReasonDecline, r == ReasonMultiDeviceDecline:
+		return 21
+	case r == ReasonCancel:
+		return 77
+	}
+	return 127
+}
+
+// Record is what stays of a call.
+type Record struct {
+	CallID       string        `json:"call"`
+	Role         Role          `json:"role"`
+	Peer         Address       `json:"peer"`
+	Began        time.Time     `json:"began"`    // wall time, as far as the board knows it
+	Setup        time.Duration `json:"setup_ns"` // to the first ring
+	Ring         time.Duration `json:"ring_ns"`
+	Talk         time.Duration `json:"talk_ns"`
+	Disconnected Disconnected  `json:"disconnected"`
+	Q850         int           `json:"q850"`
+	Stages       []Stage       `json:"stages"`
+}
+
+// Stage is one moment of a call, on the Kit's monotonic clock.
+type Stage struct {
+	Name string        `json:"name"`
+	At   time.Duration `json:"at_ns"`
+}
+
+const maxStages = 64
+
+// At is the first stage of that name.
+func (r Record) At(name string) (time.Duration, bool) {
+	for _, s := range r.Stages {
+		if s.Name == name {
+			return s.At, true
+		}
+	}
+	return 0, false
+}
+
+func (r Record) String() string {
+	return fmt.Sprintf("%s as %s: %s by %s", r.CallID, r.Role, r.Disconnected.Reason, r.Disconnected.Source)
+}

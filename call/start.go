@@ -1,0 +1,216 @@
+package call
+
+import (
+	"slices"
+	"time"
+)
+
+// The ways into a call, and what they ask first.
+
+// check is what both ways into a call ask first: is there a Kit, is the param
+// good, is it for this Kit?
+func (k *Kit) check(p interface{ Validate() error }, user, service string) error {
+	if k == nil || k.calls == nil {
+		return startError(StartNotInitialized, "the Kit was not made by NewKit")
+	}
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	return k.mine(user, service)
+}
+
+// MakeCall calls a user. The error is a *StartError.
+func (k *Kit) MakeCall(p MakeCallParam, h Handler) (*Call, error) {
+	if err := k.check(p, p.MyUserID, p.MyServiceID); err != nil {
+		return nil, err
+	}
+	if err := k.mayMake(p); err != nil {
+		return nil, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.free(); err != nil {
+		return nil, err
+	}
+	return k.startCall(p, h, nil), nil
+}
+
+// mayMake asks what a call made here needs of this device.
+func (k *Kit) mayMake(p MakeCallParam) error {
+	if err := k.cfg.Sealer.CheckToken(p.AccessToken); err != nil {
+		return &StartError{Reason: StartInvalidAccessToken, Err: err}
+	}
+	return k.microphone(p.AllowCallWithoutMic)
+}
+
+// free reports why no call can be made now. k.mu is held.
+func (k *Kit) free() error {
+	if k.closed {
+		return startError(StartNotInitialized, "the Kit is closed")
+	}
+	if live, _ := k.live(); live > 0 || k.survivor.awaited() {
+		return startError(StartAlreadyExist, "this device is in a call")
+	}
+	return nil
+}
+
+// startCall makes the call, of g if that is set. k.mu is held.
+func (k *Kit) startCall(p MakeCallParam, h Handler, g *Group) *Call {
+	c := k.newCall(k.callID(), RoleCaller, Address{Service: p.PeerServiceID, User: p.PeerUserID}, h)
+	if c.group = g; g != nil {
+		g.calls = append(g.calls, c)
+		c.queue.put(notice{kind: noticeMade})
+	}
+	c.s.opt = options{
+		ringTime: orDefault(p.RingTime, DefaultRingTime), unreachAfter: orDefault(p.UnreachableAfter, DefaultUnreach), reachTime: orDefault(p.UnreachableLimit, DefaultReachTime),
+		talkLimit: p.TalkLimit, micTimeout: micTimeout(p.MicNoSourceTimeout, p.AllowCallWithoutMic), declineDevice: p.DeclineOnlyDevice, preparation: p.UseResponderPreparation,
+		appData: slices.Clone(p.AppData), startMessage: p.StartMessage,
+	}
+	c.s.activated = !p.AudioActivationByUser
+	c.appData, c.startMessage = c.s.opt.appData, p.StartMessage
+	c.mark("make")
+	k.apply(c, evMake{})
+	return c
+}
+
+// VerifyCall asks the caller of a push whether the call still stands. The
+// error is a *StartError; a call that is over by now starts, and ends with
+// releasedCall.
+func (k *Kit) VerifyCall(p VerifyCallParam, h Handler) (*Call, error) {
+	if err := k.check(p, p.MyUserID, p.MyServiceID); err != nil {
+		return nil, err
+	}
+	if c := p.CCParam.caller; c.Service == p.MyServiceID && c.User == p.MyUserID {
+		return nil, startError(StartIDConflict, "the caller is this user, %q", c.User)
+	}
+	if err := k.microphone(p.AllowCallWithoutMic); err != nil {
+		return nil, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.closed {
+		return nil, startError(StartNotInitialized, "the Kit is closed")
+	}
+	id := p.CCParam.callID
+	b := k.calls[id]
+	again := b != nil && b.background != nil && !b.granted && b.s.phase != StateDisconnected // no reuse: it takes over
+	if _, ok := k.used[id]; (ok || b != nil || k.adopting[id]) && !again {
+		return nil, startError(StartReuse, "this cc_param was used before")
+	}
+	switch own, g := k.glare(p.CCParam, 0); {
+	case g == glareLost:
+		k.giveWay(own, p.CCParam)
+	case g == glareWon:
+		delete(k.known, id)
+		return nil, startError(StartAlreadyExist, "this device calls user %q, and that call survives", p.CCParam.caller.User)
+	case k.busy(id):
+		if !again {
+			k.replyBusy(id, p.CCParam.caller)
+			delete(k.known, id) // it may ring when this device is free
+		}
+		return nil, startError(StartAlreadyExist, "this device is in a call")
+	}
+	if again {
+		return k.replace(b, p, h, false)
+	}
+	return k.verify(p, h, nil, evVerify{replaces: k.orphans[id].Nonces}), nil
+}
+
+// verify starts the live check of an incoming call. k.mu is held.
+func (k *Kit) verify(p VerifyCallParam, h Handler, b *BackgroundCall, e evVerify) *Call {
+	id := p.CCParam.callID
+	remember(k.used, id, 2*DefaultRingTime)
+	c := k.newCall(id, RoleCallee, p.CCParam.caller, h)
+	c.background, c.param = b, p
+	if k.survivor.id == id {
+		c.acceptsItself, k.survivor = b == nil, survivor{}
+	}
+	c.s.legs = []leg{{addr: p.CCParam.caller}}
+	c.s.opt.micTimeout = micTimeout(p.MicNoSourceTimeout, p.AllowCallWithoutMic)
+	c.s.activated = !p.AudioActivationByUser
+	c.mark("verify")
+	e.nonce = newID()
+	e.replaces = e.replaces[max(0, len(e.replaces)-maxReplaces):]
+	c.nonces = append(slices.Clone(e.replaces), e.nonce)
+	k.apply(c, e)
+	return c
+}
+
+func (k *Kit) mine(user, service string) error {
+	if user != k.cfg.Self.User {
+		return startError(StartInvalidUserID, "my user id %q: this Kit is %q", user, k.cfg.Self.User)
+	}
+	if service != k.cfg.Self.Service {
+		return startError(StartInvalidServiceID, "my service id %q: this Kit is of %q", service, k.cfg.Self.Service)
+	}
+	return nil
+}
+
+func (k *Kit) microphone(without bool) error {
+	if without || k.cfg.Microphone == nil {
+		return nil
+	}
+	if err := k.cfg.Microphone(); err != nil {
+		return &StartError{Reason: StartNoPermissionMic, Err: err}
+	}
+	return nil
+}
+
+// live counts the calls that are not over, a group as one, and of these the
+// connected.
+func (k *Kit) live() (live, connected int) {
+	live = len(k.adopting)
+	var groups []*Group
+	for _, c := range k.calls {
+		if c.background != nil {
+			continue // not until it is adopted
+		}
+		if c.s.phase != StateDisconnected && !(c.group != nil && slices.Contains(groups, c.group)) {
+			live++
+			groups = append(groups, c.group)
+		}
+		if c.s.phase == StateConnected {
+			connected++
+		}
+	}
+	return live, connected
+}
+
+// busy: at most one connected and one waiting call; one that is awaited after
+// a glare counts, but for itself.
+func (k *Kit) busy(id string) bool {
+	live, connected := k.live()
+	if k.survivor.awaited() {
+		if k.survivor.id == id {
+			return false
+		}
+		live++
+	}
+	return live > 1 || live == 1 && (connected == 0 || k.cfg.NoCallWaiting)
+}
+
+// replyBusy answers a push by itself and leaves a record of the call.
+func (k *Kit) replyBusy(id string, caller Address) {
+	k.transmit(nil, actSend{to: caller, typ: TypeEnd, body: &EndBody{Reason: ReasonBusy, Source: SourceCallee}, path: pathMQTT}, id)
+	_, again := k.told[id]
+	remember(k.told, id, 2*DefaultRingTime)
+	if again {
+		return
+	}
+	d := Disconnected{Reason: ReasonBusy, Source: SourceCallee}
+	k.record(Record{CallID: id, Role: RoleCallee, Peer: caller, Began: time.Now(), Disconnected: d, Q850: q850(false, d.Reason)})
+}
+
+func micTimeout(d time.Duration, without bool) time.Duration {
+	if without {
+		return 0
+	}
+	return d
+}
+
+func orDefault(d, def time.Duration) time.Duration {
+	if d == 0 {
+		return def
+	}
+	return d
+}
