@@ -326,7 +326,7 @@ func newHouse(t *testing.T) house {
 	}
 	floor := identity.OpenFloor("", time.Now(), nil)
 	t.Cleanup(func() { floor.Close() })
-	v, err := identity.NewVerifier([]ed25519.PublicKey{key.Public()}, floor)
+	v, err := identity.NewVerifier([]ed25519.PublicKey{key.Public()}, []string{"home"}, floor)
 	if err != nil {
 		t.Fatal(err)
 	}

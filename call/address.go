@@ -22,9 +22,11 @@ func (a Address) UserAddress() Address { return Address{Service: a.Service, User
 
 const maxID = 64
 
-// ValidID reports whether s is 1 to 64 characters of a-z A-Z 0-9 . _ -
+// ValidID reports whether s is 1 to 64 characters of a-z A-Z 0-9 . _ -. The names
+// that file systems keep for themselves, "." and "..", are no ids, so that an id
+// as a file's name stays in its folder.
 func ValidID(s string) bool {
-	if len(s) == 0 || len(s) > maxID {
+	if len(s) == 0 || len(s) > maxID || s == "." || s == ".." {
 		return false
 	}
 	for i := 0; i < len(s); i++ {

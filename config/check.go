@@ -334,7 +334,7 @@ func (c *Config) required(key, value, todo string) {
 }
 
 func (c *Config) id(key, value string) {
-	if (value != "" || c.doc.Has(key)) && !idPattern.MatchString(value) {
+	if (value != "" || c.doc.Has(key)) && (!idPattern.MatchString(value) || value == "." || value == "..") {
 		c.bad(key, "%q is not an id; use 1 to 64 of a-z A-Z 0-9 . _ -", value)
 	}
 }

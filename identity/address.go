@@ -66,9 +66,11 @@ func (a Address) String() string {
 	return s
 }
 
-// ValidID reports whether s is 1 to 64 characters of a-z A-Z 0-9 . _ -
+// ValidID reports whether s is 1 to 64 characters of a-z A-Z 0-9 . _ -. The names
+// that file systems keep for themselves, "." and "..", are no ids, so that an id
+// as a file's name stays in its folder.
 func ValidID(s string) bool {
-	if len(s) == 0 || len(s) > maxID {
+	if len(s) == 0 || len(s) > maxID || s == "." || s == ".." {
 		return false
 	}
 	for i := range len(s) {
@@ -85,7 +87,7 @@ func ValidID(s string) bool {
 
 func validID(what, s string) error {
 	if !ValidID(s) {
-		return fmt.Errorf("%s %.80q is no id: an id is 1 to 64 characters of a-z A-Z 0-9 . _ -", what, s)
+		return fmt.Errorf("%s %.80q is no id: an id is 1 to 64 characters of a-z A-Z 0-9 . _ - (not . or ..)", what, s)
 	}
 	return nil
 }

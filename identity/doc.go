@@ -21,7 +21,8 @@
 //	compact JWS, its header holds alg, typ, tok      malformed
 //	it has a signature                               unsigned
 //	alg is EdDSA                                     algorithm
-//	tok is signed by a known authority, complete     token
+//	tok is signed by a known authority, complete,
+//	and for a service that it may sign for here      token
 //	tok has not expired at the clock floor           expired
 //	the key in tok made the signature                signature
 //	payload: one JSON object, version 1              malformed, version

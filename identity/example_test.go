@@ -65,7 +65,7 @@ func ring() error {
 	// At the receiver.
 	floor := identity.OpenFloor(filepath.Join(dir, "clock"), time.Time{}, nil)
 	defer floor.Close()
-	verifier, err := identity.NewVerifier([]ed25519.PublicKey{key.Public()}, floor)
+	verifier, err := identity.NewVerifier([]ed25519.PublicKey{key.Public()}, []string{"home"}, floor)
 	if err != nil {
 		return err
 	}

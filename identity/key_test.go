@@ -159,7 +159,7 @@ func TestKeyShowsNoSecret(t *testing.T) {
 func TestValidID(t *testing.T) {
 	for id, want := range map[string]bool{
 		"a": true, "A.b_c-9": true, strings.Repeat("x", 64): true, NewID(): true,
-		"": false, strings.Repeat("x", 65): false, "a b": false, "a/b": false, "a+": false, "#": false, "é": false, "a\x00": false,
+		"": false, ".": false, "..": false, "...": true, strings.Repeat("x", 65): false, "a b": false, "a/b": false, "a+": false, "#": false, "é": false, "a\x00": false,
 	} {
 		if got := ValidID(id); got != want {
 			t.Errorf("ValidID(%q) = %v, want %v", id, got, want)

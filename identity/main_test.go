@@ -35,7 +35,7 @@ func newHouse(t testing.TB) *house {
 	t.Helper()
 	h := &house{authority: Authority{mustKey(t)}, floor: OpenFloor("", built, nil)}
 	var err error
-	if h.verifier, err = NewVerifier([]ed25519.PublicKey{h.authority.Key.Public()}, h.floor); err != nil {
+	if h.verifier, err = NewVerifier([]ed25519.PublicKey{h.authority.Key.Public()}, []string{"home"}, h.floor); err != nil {
 		t.Fatal(err)
 	}
 	h.door = h.newParty(t, Address{"home", "door", "front", "s1"})

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,6 +38,7 @@ type Claims struct {
 // Verifier checks access tokens and opens envelopes. Any goroutine may use it.
 type Verifier struct {
 	authorities []ed25519.PublicKey
+	services    []string // that they may sign for
 	floor       *Floor
 
 	mu     sync.Mutex
@@ -50,23 +52,35 @@ type cacheEntry struct {
 }
 
 // NewVerifier makes a Verifier that trusts tokens signed by any of 1 to
-// MaxAuthorities keys, and checks their expiry against floor.
-func NewVerifier(authorities []ed25519.PublicKey, floor *Floor) (*Verifier, error) {
+// MaxAuthorities keys, for the given services only, and checks their expiry
+// against floor. An authority can sign anything: what it says of a service that
+// nobody trusts it with here is refused.
+func NewVerifier(authorities []ed25519.PublicKey, services []string, floor *Floor) (*Verifier, error) {
 	if err := checkAuthorities(authorities); err != nil {
 		return nil, fmt.Errorf("identity: make verifier: %w", err)
+	}
+	if len(services) == 0 {
+		return nil, errors.New("identity: make verifier: no service that the authorities may sign for")
+	}
+	for _, service := range services {
+		if err := validID("service", service); err != nil {
+			return nil, fmt.Errorf("identity: make verifier: %w", err)
+		}
 	}
 	if floor == nil {
 		return nil, errors.New("identity: make verifier: no clock floor")
 	}
 	return &Verifier{
-		authorities: append([]ed25519.PublicKey(nil), authorities...),
+		authorities: slices.Clone(authorities),
+		services:    slices.Clone(services),
 		floor:       floor,
 		cached:      make(map[string]*list.Element),
 	}, nil
 }
 
 // VerifyToken returns the claims of a token that a known authority signed,
-// that is complete, and that has not expired at the clock floor; the error is
+// that is complete, for a service that it may sign for, and that has not expired
+// at the clock floor; the error is
 // ErrToken or ErrExpired. Neither iat nor nbf refuses a token, since a board
 // without a clock boots in 1970; iat moves the floor forward.
 func (v *Verifier) VerifyToken(token string) (Claims, error) {
@@ -91,6 +105,10 @@ func (v *Verifier) verifyToken(token string) (Claims, error) {
 		claims, err = parseClaims(payload)
 		if err != nil {
 			return Claims{}, err
+		}
+		if !slices.Contains(v.services, claims.Service) {
+			return Claims{}, fmt.Errorf("%w: it is for service %q, and the authorities known here may sign for %q only",
+				ErrToken, claims.Service, v.services)
 		}
 		v.floor.NoteTrusted(claims.Issued)
 		v.remember(token, claims)

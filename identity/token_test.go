@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"crypto/hmac"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -35,8 +36,26 @@ func TestToken(t *testing.T) {
 
 	longest := strings.Repeat("x", maxID)
 	token := h.issue(t, Address{Service: longest, User: longest, Device: longest}, h.door.key, built, time.Hour)
-	if _, err := h.verifier.VerifyToken(token); err != nil {
+	wide, err := NewVerifier([]ed25519.PublicKey{h.authority.Key.Public()}, []string{"home", longest}, h.floor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := wide.VerifyToken(token); err != nil {
 		t.Errorf("longest ids, %d bytes: %v", len(token), err)
+	}
+}
+
+// An authority is trusted for its service, and moves the clock for no other.
+func TestTokenForAnotherService(t *testing.T) {
+	h := newHouse(t)
+	issued := built.Add(time.Hour)
+	foreign := h.issue(t, Address{Service: "bank", User: "door", Device: "front"}, h.door.key, issued, 24*time.Hour)
+	_, err := h.verifier.VerifyToken(foreign)
+	if !errors.Is(err, ErrToken) || !strings.Contains(err.Error(), `"bank"`) {
+		t.Errorf("got %v, want a refusal that names the service", err)
+	}
+	if now := h.floor.Now(); !now.Before(issued) {
+		t.Errorf("a refused token moved the clock to %v", now)
 	}
 }
 
@@ -136,7 +155,7 @@ func TestTokenForgeries(t *testing.T) {
 func TestTokenRollOver(t *testing.T) {
 	h := newHouse(t)
 	next := Authority{mustKey(t)}
-	both, err := NewVerifier([]ed25519.PublicKey{next.Key.Public(), h.authority.Key.Public()}, h.floor)
+	both, err := NewVerifier([]ed25519.PublicKey{next.Key.Public(), h.authority.Key.Public()}, []string{"home"}, h.floor)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,9 +176,11 @@ func TestNewVerifierRefuses(t *testing.T) {
 	h := newHouse(t)
 	good := []ed25519.PublicKey{h.authority.Key.Public()}
 	for name, err := range map[string]error{
-		"no key":   second(NewVerifier(nil, h.floor)),
-		"bad key":  second(NewVerifier([]ed25519.PublicKey{nil}, h.floor)),
-		"no floor": second(NewVerifier(good, nil)),
+		"no key":      second(NewVerifier(nil, []string{"home"}, h.floor)),
+		"bad key":     second(NewVerifier([]ed25519.PublicKey{nil}, []string{"home"}, h.floor)),
+		"no floor":    second(NewVerifier(good, []string{"home"}, nil)),
+		"no service":  second(NewVerifier(good, nil, h.floor)),
+		"bad service": second(NewVerifier(good, []string{".."}, h.floor)),
 	} {
 		if err == nil {
 			t.Errorf("%s: accepted", name)

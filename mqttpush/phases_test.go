@@ -56,7 +56,7 @@ func (h *house) device(t *testing.T, s *server, user, name string) *device {
 	p.tok, err = h.authority.Issue(identity.TokenRequest{Service: "home", User: user, Device: name, Key: key.Public(), Lifetime: time.Hour})
 	must(err)
 	floor := identity.OpenFloor(t.TempDir()+"/floor", time.Time{}, nil)
-	v, err := identity.NewVerifier([]ed25519.PublicKey{h.authority.Key.Public()}, floor)
+	v, err := identity.NewVerifier([]ed25519.PublicKey{h.authority.Key.Public()}, []string{"home"}, floor)
 	must(err)
 	sealer, err := identity.NewSealer(key, p.tok, identity.Address(p.self))
 	must(err)

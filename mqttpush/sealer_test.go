@@ -36,7 +36,7 @@ func newService(t *testing.T) service {
 	}
 	floor := identity.OpenFloor("", time.Now(), nil)
 	t.Cleanup(func() { floor.Close() })
-	verifier, err := identity.NewVerifier([]ed25519.PublicKey{key.Public()}, floor)
+	verifier, err := identity.NewVerifier([]ed25519.PublicKey{key.Public()}, []string{"home"}, floor)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,7 +65,7 @@ func (h *house) brokerUp() {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	verifier, err := identity.NewVerifier(keys, identity.OpenFloor("", time.Time{}, nil))
+	verifier, err := identity.NewVerifier(keys, []string{"home"}, identity.OpenFloor("", time.Time{}, nil))
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -59,7 +59,7 @@ func (o *owner) Close() error {
 // prove checks that the token is for this station and this key, so that a
 // wrong one is an error at start and not a silence when somebody rings.
 func (o *owner) prove(authorities []ed25519.PublicKey, tokenPath string) (err error) {
-	if o.verifier, err = identity.NewVerifier(authorities, o.floor); err != nil {
+	if o.verifier, err = identity.NewVerifier(authorities, []string{o.self.Service}, o.floor); err != nil {
 		return fmt.Errorf("station: %w", err)
 	}
 	if _, err := o.verifier.VerifyOwn(o.token, o.key, o.self); err != nil {
