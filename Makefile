@@ -88,5 +88,13 @@ test-board-full: ## test-board with its long cases
 	@scripts/need $(DEBS_BOARD)
 	@CGO_ENABLED=1 go run -tags $(TAGS) ./lab/testboard -tags '$(TAGS)' -full -out '$(OUT)'
 
+.PHONY: test-reliability
+CALLS ?= 500
+SITES ?= 6
+test-reliability: ## CALLS (500) calls between real processes under kills and cuts; as root (network namespaces)
+	@scripts/need $(DEBS_TEST)
+	CGO_ENABLED=1 go test -tags $(TAGS) -timeout 3h -parallel $(SITES) -v -run '^TestReliability$$' ./cmd/intercom \
+	  -reliability-calls $(CALLS) -reliability-sites $(SITES)
+
 clean: ## remove what was built
 	rm -rf bin

@@ -31,6 +31,7 @@ type house struct {
 type member struct {
 	*process
 	name   string
+	config string // file
 	status string // socket
 	board  string // socket
 	sim    *sim.Client
@@ -72,6 +73,9 @@ func openHouse(ctx context.Context, brokerURL string) (h *house, err error) {
 		{&h.indoor, "indoor", "home", -25, indoorConfig},
 	} {
 		if *m.to, err = h.add(authority, m.kind, m.user, brokerURL, m.ppm, m.rest); err != nil {
+			return h, err
+		}
+		if (*m.to).process, err = start(m.kind, "run", "--config", (*m.to).config); err != nil {
 			return h, err
 		}
 	}
@@ -145,6 +149,7 @@ name = "ringer-lamp"
 shows = "ringer"
 `
 
+// add makes a member's folder, with its key, token and configuration.
 func (h *house) add(authority identity.Key, kind, user, brokerURL string, ppm int, rest string) (*member, error) {
 	dir := filepath.Join(h.dir, kind)
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -170,12 +175,8 @@ func (h *house) add(authority identity.Key, kind, user, brokerURL string, ppm in
 	cfg := fmt.Sprintf("[station]\nkind = %q\nname = %q\nservice = \"demo\"\nuser = %q\n[broker]\nurl = %q\n"+
 		"[board]\nprofile = \"simulated\"\n[board.simulated]\nsocket = %q\nrate_ppm = %d.0\n[status]\nsocket = %q\n%s",
 		kind, kind, user, brokerURL, m.board, ppm, m.status, rest)
-	path := filepath.Join(dir, "station.toml")
-	if err := writeFile(path, []byte(cfg)); err != nil {
-		return nil, err
-	}
-	m.process, err = start(kind, "run", "--config", path)
-	return m, err
+	m.config = filepath.Join(dir, "station.toml")
+	return m, writeFile(m.config, []byte(cfg))
 }
 
 // ready waits until the station is connected and its board can be reached.
@@ -231,6 +232,11 @@ type process struct {
 
 // start runs this program again with other arguments.
 func start(what string, args ...string) (*process, error) {
+	return startBy((*exec.Cmd).Start, what, args...)
+}
+
+// startBy is start by something else than cmd.Start.
+func startBy(run func(*exec.Cmd) error, what string, args ...string) (*process, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("demo: find this program: %w", err)
@@ -245,7 +251,7 @@ func start(what string, args ...string) (*process, error) {
 	p.out = bufio.NewReader(r)
 	// A group of its own keeps Ctrl-C for the parent; if that dies, so does the child.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
-	err = p.cmd.Start()
+	err = run(p.cmd)
 	w.Close()
 	if err != nil {
 		r.Close()
