@@ -119,7 +119,9 @@ func TestNoAnswer(t *testing.T) {
 func TestNoBroker(t *testing.T) {
 	h := newHouse(t)
 	h.brokerDown()
-	door := h.door(func(c *config.Config) { c.Call.UnreachableLimit = time.Second })
+	door := h.door(func(c *config.Config) {
+		c.Call.UnreachableAfter, c.Call.UnreachableLimit = 500*time.Millisecond, time.Second
+	})
 	if st := door.waitState(idle); st.Connected || st.Fault == "" {
 		t.Errorf("connected %v, fault %q", st.Connected, st.Fault)
 	}
@@ -132,6 +134,9 @@ func TestNoBroker(t *testing.T) {
 	r := door.last(1)
 	if over, _ := r.At("disconnected"); chime.Entered > over {
 		t.Errorf("the chime came %v after the press, when the call was given up", chime.Entered-edge)
+	}
+	if _, told := r.At("unreachable"); !told {
+		t.Errorf("not told within unreachable_after: %v", r.Stages)
 	}
 	if got := r.Disconnected.Reason; got != call.ReasonUnavailableNetwork {
 		t.Errorf("reason %v", got)
@@ -268,6 +273,12 @@ func TestCallTheDoor(t *testing.T) {
 	flat.hears(440)
 	pressed := flat.tap("open")
 	until(t, "the opener", func() bool { return door.lit("strike", pressed) })
+	third := h.indoor("loft", "flat-3")
+	third.tap("call-door")
+	third.waitState(busy)
+	if st := door.waitState(talking); st.Missed != 0 {
+		t.Error("a door has missed a call")
+	}
 	// A visitor's button comes first.
 	two := h.indoor("hall-2", "flat-2")
 	door.tap("bell-2")

@@ -210,7 +210,7 @@ func (s *station) disconnected(t *talk, d call.Disconnected) {
 	s.log.Info("call over", "call", t.c.ID(), "peer", t.c.Peer(), "reason", d.Reason, "source", d.Source)
 	t.phase = idle
 	if missed(t, d) {
-		s.missed++
+		s.miss()
 	}
 	wasFront := t == s.front
 	s.remove(t)
@@ -313,6 +313,13 @@ func (s *station) record(r call.Record) {
 	s.log.Info("record", "call", r.CallID, "record", r.String(), "setup", r.Setup, "ring", r.Ring, "talk", r.Talk)
 	s.records.add(r)
 	if r.Role == call.RoleCallee && r.Disconnected.Reason == call.ReasonBusy {
-		s.post(func() { s.missed++ }) // the Kit turned it away by itself
+		s.post(s.miss) // the Kit turned it away by itself
+	}
+}
+
+// miss notes a call that nobody took. At a door nobody would want to know.
+func (s *station) miss() {
+	if s.cfg.Station.Kind == config.Indoor {
+		s.missed++
 	}
 }

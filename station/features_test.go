@@ -150,6 +150,48 @@ func TestAcceptEnds(t *testing.T) {
 	})
 }
 
+// TestGlare: the door rings the flat while the flat calls the door. One call
+// comes of it, by itself.
+func TestGlare(t *testing.T) {
+	h := newHouse(t)
+	patient := func(c *config.Config) { c.Call.UnreachableLimit = limit }
+	door, flat := h.door(patient), h.indoor("hall", "flat-1", patient)
+	if err := door.world.MicTone(440); err != nil {
+		t.Fatal(err)
+	}
+	if err := flat.world.MicTone(750); err != nil {
+		t.Fatal(err)
+	}
+	h.brokerDown() // until both have called
+	door.wait("to miss the broker", func(st Status) bool { return !st.Connected })
+	flat.wait("to miss the broker", func(st Status) bool { return !st.Connected })
+	door.tap("bell-1")
+	flat.tap("call-door")
+	door.waitState(trying)
+	flat.waitState(trying)
+	h.brokerUp()
+	id := door.waitState(talking).Call.ID
+	if st := flat.waitState(talking); st.Call.ID != id || st.Waiting != nil {
+		t.Errorf("talks in %s, the door in %s; waiting %v", st.Call.ID, id, st.Waiting)
+	}
+	door.hears(750)
+	flat.hears(440)
+	flat.tap("end")
+	door.waitState(ended)
+	flat.waitState(idle)
+	// The one that gave way has two records, the other one.
+	records := append(door.waitState(idle).Last, flat.waitState(idle).Last...)
+	gaveWay := 0
+	for _, r := range records {
+		if r.Disconnected.Reason == call.ReasonAlreadyGotACall {
+			gaveWay++
+		}
+	}
+	if gaveWay != 1 {
+		t.Errorf("%d calls gave way, want one: %v", gaveWay, records)
+	}
+}
+
 // TestDoNotDisturb: it does not ring, says so to nobody, and shows it later.
 func TestDoNotDisturb(t *testing.T) {
 	h := newHouse(t)

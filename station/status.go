@@ -56,6 +56,7 @@ type CallStatus struct {
 	ID     string       `json:"call"`
 	Role   call.Role    `json:"role"`
 	Peer   call.Address `json:"peer"`
+	Users  []string     `json:"users"` // whom it is with; of a ring group, who are rung
 	State  call.State   `json:"state"`
 	Phase  string       `json:"phase"` // as Status.State
 	Stages []call.Stage `json:"stages"`
@@ -260,7 +261,7 @@ func callStatus(t *talk) *CallStatus {
 		return nil
 	}
 	r := t.c.Record()
-	return &CallStatus{ID: r.CallID, Role: r.Role, Peer: r.Peer, State: t.c.State(), Phase: t.phase.String(), Stages: r.Stages}
+	return &CallStatus{ID: r.CallID, Role: r.Role, Peer: r.Peer, Users: t.users, State: t.c.State(), Phase: t.phase.String(), Stages: r.Stages}
 }
 
 func (s *sound) status() CardStatus {
