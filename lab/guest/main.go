@@ -19,6 +19,8 @@ var cases = map[string]func(*guest) error{
 	"boot":     bootCase,
 	"gotest":   goTestCase,
 	"call":     callCase,
+	"drift":    driftCase,
+	"kill":     killCase,
 	"demo":     demoCase,
 	"shell":    shellCase,
 	"watchdog": watchdogCase,

@@ -43,6 +43,9 @@ var cases = []testCase{
 		_, err = r.boot(ctx, b)
 		return err
 	}},
+	{name: "replay", about: "the whole call twice: recordings and lamp logs are the same to the last bit", run: replay},
+	{name: "kill", about: "kill -9 of a door station whose opener is on; cards in another order", run: kill},
+	{name: "drift", about: "two minutes of voice with a clock 200 ppm off", long: true, run: drift},
 	{name: "demo", about: "a call on simulated boards", run: func(ctx context.Context, r *runner) error {
 		bin, err := r.build.intercom(ctx)
 		if err != nil {

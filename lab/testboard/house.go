@@ -72,7 +72,11 @@ func (r *runner) callBoot(ctx context.Context) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return r.boot(ctx, b)
+	a, err := r.boot(ctx, b)
+	if err == nil {
+		r.calls = append(r.calls, a)
+	}
+	return a, err
 }
 
 // judge checks evidence; err is the first moment that is missing.

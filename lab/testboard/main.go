@@ -93,6 +93,7 @@ type runner struct {
 	name           string // of the case that runs
 	boots          int    // of that case
 	passed, failed int
+	calls          []answer // of the whole call, for the replay
 }
 
 func (r *runner) all(ctx context.Context, chosen []testCase) error {

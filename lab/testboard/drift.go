@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"intercom/audio/audiotest"
+	"intercom/lab/exchange"
+)
+
+// driftSpread is how much the delay may change while one clock runs 200 ppm off: a frame of 10 ms, and the loopback
+// card's own uncertainty.
+const driftSpread = 15 * time.Millisecond
+
+// drift talks for 120 s while the indoor loudspeaker's clock is 200 ppm fast.
+func drift(ctx context.Context, r *runner) error {
+	b, err := r.houseBoot(ctx, exchange.Spec{Case: "drift", Deadline: 5 * time.Minute})
+	if err != nil {
+		return err
+	}
+	b.limit = 15 * time.Minute
+	a, err := r.boot(ctx, b)
+	if err != nil {
+		return err
+	}
+	e, err := newEvidence(a)
+	if err != nil {
+		return err
+	}
+	j := judge{runner: r, evidence: e}
+	least, most := time.Duration(math.MaxInt64), time.Duration(0)
+	found, toned, n := 0, 0, 0
+	for ; ; n++ {
+		said, err := j.at(fmt.Sprintf("said_%d", n))
+		if err != nil {
+			break
+		}
+		offset, _, ok := audiotest.FindMark(j.speakers["indoor"].from(said, time.Second), audiotest.Mark())
+		if ok {
+			found++
+			late := time.Duration(offset / 48000 * float64(time.Second))
+			least, most = min(least, late), max(most, late)
+		}
+		tone := j.speakers["indoor"].from(said+500*time.Millisecond, 2*time.Second)
+		if audiotest.Goertzel(tone, 700) > heardLevel {
+			toned++
+		}
+	}
+	j.check("voice", n >= 24 && found == n && toned == n, "%d spoken, %d found by correlation, %d by tone", n, found, toned)
+	j.check("delay", found > 0 && most <= mouthToEarLimit && most-least <= driftSpread, "%v to %v over %d s, at most %v and %v apart",
+		least.Round(10*time.Microsecond), most.Round(10*time.Microsecond), 5*n, mouthToEarLimit, driftSpread)
+	j.check("xruns", j.marks["door_xruns"]+j.marks["indoor_xruns"] == 0, "%.0f and %.0f", j.marks["door_xruns"], j.marks["indoor_xruns"])
+	return j.err
+}

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"intercom/audio"
+	"intercom/lab/exchange"
+)
+
+// openerFalls is how soon the opener is off when its program is killed.
+const openerFalls = 10 * time.Millisecond
+
+// restsAfter is the lease of design, 5 s, with what the station shows afterwards.
+const restsAfter = 12 * time.Second
+
+// kill kills the door station while its opener is on; the cards are in the other order.
+func kill(ctx context.Context, r *runner) error {
+	b, err := r.houseBoot(ctx, exchange.Spec{Case: "kill", Cards: []string{"Indoor", "Door"}})
+	if err != nil {
+		return err
+	}
+	a, err := r.boot(ctx, b)
+	if err != nil {
+		return err
+	}
+	e, err := newEvidence(a)
+	if err != nil {
+		return err
+	}
+	j := judge{runner: r, evidence: e}
+	j.tone("cards in another order: ring indoors", "indoor", j.when("ring_sample")+50*time.Millisecond, 300*time.Millisecond, audio.Ring().Segments[0].Freqs[0])
+	killed := j.when("killed")
+	strikes := flashes(j.lines["door/STRIKE"], j.when("open"), killed+time.Minute)
+	off := time.Duration(0)
+	if len(strikes) == 1 {
+		off = strikes[0].from + strikes[0].length
+	}
+	j.check("opener", len(strikes) == 1 && off >= killed && off-killed <= openerFalls, "off %v after kill -9, at most %v", (off - killed).Round(time.Microsecond), openerFalls)
+	rest := j.when("at_rest") - killed
+	j.check("the other station", rest > 0 && rest <= restsAfter, "at rest %v later, at most %v", rest.Round(time.Millisecond), restsAfter)
+	ring := j.when("again_ring") - j.when("again")
+	j.check("after the restart", ring > 0 && ring <= pressToRing, "it rings %v after a press, at most %v", ring.Round(time.Microsecond), pressToRing)
+	return j.err
+}
