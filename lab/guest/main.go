@@ -55,6 +55,9 @@ func (g *guest) run() error {
 	if err := mountAll(); err != nil {
 		return err
 	}
+	if err := openNetwork(); err != nil {
+		return err
+	}
 	data, err := os.ReadFile("/" + exchange.SpecFile)
 	if err != nil {
 		return err

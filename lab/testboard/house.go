@@ -97,7 +97,7 @@ func (j *judge) when(name string) time.Duration {
 func (j *judge) boot() {
 	press, ring, declined := j.when("boot_press"), j.when("boot_ring"), j.when("boot_declined")
 	j.check("pressed while the door boots", ring > press, "rings after %v", (ring - press).Round(time.Microsecond))
-	blinks := flashes(j.lines["door/CALL-LAMP"], declined+20*time.Millisecond, declined+3*time.Second)
+	blinks := flashes(j.lines["door/CALL-LAMP"], declined, declined+3*time.Second)
 	j.check("declined", isTripleBlink(blinks), "the door's lamp blinks three times and rests: %v", blinks)
 }
 
