@@ -3,8 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
-	"runtime"
 	"sync"
 	"time"
 
@@ -51,18 +49,8 @@ func openAir(card string) (*air, error) {
 	return a, nil
 }
 
-// realTime gives the calling goroutine a thread that goes before all others: the world is never late.
-func realTime() error {
-	runtime.LockOSThread() // for ever: the thread ends with its goroutine
-	const fifo, priority = 1, 90
-	if err := unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: fifo, Priority: priority}, 0); err != nil {
-		return fmt.Errorf("real time: %w", err)
-	}
-	return nil
-}
-
 func (a *air) speak() {
-	if err := realTime(); err != nil {
+	if err := realTimeThread(); err != nil {
 		a.fail(err)
 		return
 	}
@@ -96,7 +84,7 @@ func (a *air) next(period []int16) bool {
 }
 
 func (a *air) listen() {
-	if err := realTime(); err != nil {
+	if err := realTimeThread(); err != nil {
 		a.fail(err)
 		return
 	}
