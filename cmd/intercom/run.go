@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime"
 	"runtime/debug"
 
 	"intercom/board"
@@ -24,6 +25,10 @@ type runCmd struct {
 // ever in a call, so memory is worth more to a small board than the collector's time.
 const gcPercent = 50
 
+// leastProcs is how many threads may run Go code at once, also on a board with one processor: the sound card's real-time
+// thread is of no use while it waits for an ordinary thread that has the only place to run and not the processor.
+const leastProcs = 4
+
 // Run is one station until SIGTERM or SIGINT.
 func (r runCmd) Run(ctx context.Context, c console) error {
 	cfg, err := loadConfig(r.Config, c.err)
@@ -35,6 +40,7 @@ func (r runCmd) Run(ctx context.Context, c console) error {
 		return err
 	}
 	debug.SetGCPercent(gcPercent)
+	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), leastProcs))
 	b := buildInfo()
 	return station.Run(ctx, cfg, station.Options{Log: logger(cfg.Log, c.err), Version: b.Version, Build: b.Time, Service: service})
 }

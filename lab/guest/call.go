@@ -92,6 +92,9 @@ func (h *house) boot() error {
 
 // wholeCall presses, lets it ring, accepts, talks both ways, mutes, opens, ends. Each moment is marked.
 func (h *house) wholeCall() error {
+	if err := h.markXruns("before"); err != nil {
+		return err
+	}
 	press := func(m *member, button, mark string) error {
 		at, err := m.press(button, tap)
 		h.g.mark(mark, at)
@@ -156,6 +159,18 @@ func (h *house) wholeCall() error {
 	return h.keepRecords()
 }
 
+// markXruns notes the xruns of each station so far.
+func (h *house) markXruns(when string) error {
+	for _, m := range []*member{h.door, h.indoor} {
+		st, err := m.status()
+		if err != nil {
+			return err
+		}
+		h.g.report.Marks[m.name+"_xruns_"+when] = float64(st.Counters.Card.CaptureXruns + st.Counters.Card.PlayXruns)
+	}
+	return nil
+}
+
 // speak says a mark and a second of a tone into a microphone and waits until all has arrived at the other side.
 func (h *house) speak(m *member, name string, freq float64) {
 	m.air.say(append(audiotest.Mark(), audiotest.Sine(freq, voiceLevel, sampleRate)...))
@@ -178,7 +193,6 @@ func (h *house) keepRecords() error {
 			reason = st.Last[n-1].Disconnected.Reason
 		}
 		h.g.check(m.name+" record", reason == "normal", "%s", reason)
-		h.g.report.Marks[m.name+"_xruns"] = float64(st.Counters.Card.CaptureXruns + st.Counters.Card.PlayXruns)
 	}
-	return nil
+	return h.markXruns("after")
 }

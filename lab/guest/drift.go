@@ -43,6 +43,9 @@ func driftCase(g *guest) (err error) {
 	if err := h.connect(); err != nil {
 		return err
 	}
+	if err := h.markXruns("before"); err != nil {
+		return err
+	}
 	tone := append(audiotest.Mark(), audiotest.Sine(doorVoice, voiceLevel, 3*sampleRate)...)
 	for i := range driftTimes {
 		next := monotonic() + driftEvery

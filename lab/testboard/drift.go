@@ -51,6 +51,6 @@ func drift(ctx context.Context, r *runner) error {
 	j.check("voice", n >= 24 && found == n && toned == n, "%d spoken, %d found by correlation, %d by tone", n, found, toned)
 	j.check("delay", found > 0 && most <= mouthToEarLimit && most-least <= driftSpread, "%v to %v over %d s, at most %v and %v apart",
 		least.Round(10*time.Microsecond), most.Round(10*time.Microsecond), 5*n, mouthToEarLimit, driftSpread)
-	j.check("xruns", j.marks["door_xruns"]+j.marks["indoor_xruns"] == 0, "%.0f and %.0f", j.marks["door_xruns"], j.marks["indoor_xruns"])
+	j.xruns()
 	return j.err
 }

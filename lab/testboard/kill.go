@@ -11,8 +11,9 @@ import (
 // openerFalls is how soon the opener is off when its program is killed.
 const openerFalls = 10 * time.Millisecond
 
-// restsAfter is the lease of design, 5 s, with what the station shows afterwards.
-const restsAfter = 12 * time.Second
+// restsAfter is how soon a station is dark and idle when the other one died in a call: 5 s without a word, 10 s in which
+// the path may come back, and what is shown afterwards.
+const restsAfter = 20 * time.Second
 
 // kill kills the door station while its opener is on; the cards are in the other order.
 func kill(ctx context.Context, r *runner) error {

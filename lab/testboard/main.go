@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -31,7 +32,7 @@ var errFailed = errors.New("FAILED")
 
 func run(ctx context.Context) error {
 	var (
-		only    = flag.String("case", "", "run this `case` only")
+		only    = flag.String("case", "", "run these cases only: `name,name`")
 		full    = flag.Bool("full", false, "run the long cases too")
 		keep    = flag.String("out", "", "keep recordings, lamp logs and consoles in this `folder`")
 		tags    = flag.String("tags", "nolibopusfile", "build `tags`")
@@ -71,13 +72,14 @@ func run(ctx context.Context) error {
 func choose(only string, full bool) ([]testCase, error) {
 	var chosen []testCase
 	var names []string
+	wanted := strings.Split(only, ",")
 	for _, c := range cases {
 		names = append(names, c.name)
-		if c.name == only || only == "" && !c.byName && (full || !c.long) {
+		if slices.Contains(wanted, c.name) || only == "" && !c.byName && (full || !c.long) {
 			chosen = append(chosen, c)
 		}
 	}
-	if len(chosen) == 0 {
+	if len(chosen) == 0 || only != "" && len(chosen) != len(wanted) {
 		return nil, fmt.Errorf("no case %q; there are %s", only, strings.Join(names, ", "))
 	}
 	return chosen, nil
@@ -151,7 +153,7 @@ func (r *runner) boot(ctx context.Context, b boot) (answer, error) {
 		b.spec.Deadline = 2 * time.Minute
 	}
 	if b.limit == 0 {
-		b.limit = 4 * time.Minute
+		b.limit = 10 * time.Minute
 	}
 	b.spec.Boot = r.boots
 	r.boots++
