@@ -41,14 +41,18 @@ func TestTransitions(t *testing.T) {
 		}
 		b.WriteByte('\n')
 		rows[key] = map[string]string{}
+		before := show(s.state)
 		for _, e := range tableEvents(s) {
-			row := tableRow(t, s, e)
+			row := tableRow(s, e)
 			rows[key][e.name] = row
 			switch was, ok := base[e.name]; {
 			case row == was, !ok && row == "ignored":
 			default:
 				fmt.Fprintf(&b, "%s → %s\n", e.name, row)
 			}
+		}
+		if got := show(s.state); got != before {
+			t.Errorf("%s: step wrote into the state that it was given:\n%s\n%s", key, before, got)
 		}
 		b.WriteByte('\n')
 	}
@@ -68,12 +72,8 @@ func TestTransitions(t *testing.T) {
 }
 
 // tableRow tells what a state makes of an event.
-func tableRow(t *testing.T, s namedState, e namedEvent) string {
-	before := show(s.state)
+func tableRow(s namedState, e namedEvent) string {
 	next, acts, ok := step(s.state, e.event)
-	if got := show(s.state); got != before {
-		t.Errorf("%s, %s: step wrote into the state that it was given:\n%s\n%s", s.name, e.name, before, got)
-	}
 	var parts []string
 	if change := changes(s.state, next); change != "" {
 		parts = append(parts, change)
@@ -488,6 +488,9 @@ func changes(a, b state) string {
 	var l []string
 	x, y := reflect.ValueOf(a), reflect.ValueOf(b)
 	for i := range x.NumField() {
+		if x.Field(i).Comparable() && x.Field(i).Equal(y.Field(i)) {
+			continue
+		}
 		if was, is := plain(x.Field(i)), plain(y.Field(i)); was != is {
 			if x.Type().Field(i).Name == "legs" {
 				is = legChanges(a.legs, b.legs)

@@ -63,7 +63,11 @@ func (t *tally) add(name, at string, o outcome) {
 		if o == unreached {
 			how = "no test reaches it"
 		}
-		t.survivors = append(t.survivors, fmt.Sprintf("%s\n\t%s, %s", name, at, how))
+		t.survivors = append(t.survivors, name)
+		fmt.Printf("survived: %s\n\t%s, %s\n", name, at, how)
+	}
+	if t.tried%100 == 0 {
+		fmt.Printf("mutants: %d tried, %d survived\n", t.tried, len(t.survivors))
 	}
 }
 
@@ -147,11 +151,7 @@ func (t *tally) patched(only *regexp.Regexp, list bool, tmp string, names map[st
 }
 
 func (t *tally) report(took time.Duration) error {
-	slices.Sort(t.survivors)
 	slices.Sort(t.wrong)
-	for _, s := range t.survivors {
-		fmt.Println("survived:", s)
-	}
 	for _, s := range t.wrong {
 		fmt.Printf("wrong in %s: %s\n", equivalentsFile, s)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -41,6 +42,8 @@ type built struct {
 	binary  string
 	mutants []mutant
 	tests   map[int][]string // who reaches a mutant
+	took    map[string]time.Duration
+	widest  string
 }
 
 // build instruments a package and compiles its tests.
@@ -90,7 +93,7 @@ func build(t target, tmp string) (*built, error) {
 	if err := writeOverlay(list, overlay); err != nil {
 		return nil, err
 	}
-	b := &built{target: t, binary: filepath.Join(tmp, t.pkg+".test"), mutants: p.all(), tests: map[int][]string{}}
+	b := &built{target: t, binary: filepath.Join(tmp, t.pkg+".test"), mutants: p.all(), tests: map[int][]string{}, took: map[string]time.Duration{}}
 	if out, err := exec.Command("go", "test", "-c", "-overlay", list, "-o", b.binary, "./"+t.dir).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("mutants: compile %s: %w\n%s", t.dir, err, out)
 	}
@@ -166,8 +169,10 @@ func (b *built) reach(tmp string) error {
 		}
 	}
 	var mu sync.Mutex
+	defer b.findWidest()
 	return each(len(tests), func(i int) error {
 		log := filepath.Join(tmp, b.pkg+"_"+tests[i])
+		began := time.Now()
 		if out, err := b.run(tests[i:i+1], 0, "MUTANT_REACHED="+log); err != nil {
 			return fmt.Errorf("mutants: %s fails without any mutant: %w\n%s", tests[i], err, out)
 		}
@@ -177,6 +182,7 @@ func (b *built) reach(tmp string) error {
 		}
 		mu.Lock()
 		defer mu.Unlock()
+		b.took[tests[i]] = time.Since(began)
 		for line := range strings.Lines(string(data)) {
 			if id, err := strconv.Atoi(strings.TrimSpace(line)); err == nil {
 				b.tests[id] = append(b.tests[id], tests[i])
@@ -196,19 +202,48 @@ const (
 	unreached
 )
 
+// try runs the tests that reach a mutant: first the one that reaches most of
+// them all, then the quick half of the others, then the rest.
 func (b *built) try(m mutant) outcome {
-	tests := b.tests[m.id]
+	tests := slices.Clone(b.tests[m.id])
 	if len(tests) == 0 {
 		return unreached
 	}
-	slices.Sort(tests)
-	switch _, err := b.run(tests, m.id); {
-	case err == nil:
-		return unnoticed
-	case errors.Is(err, errTooLong):
-		return stopped
+	slices.SortFunc(tests, func(x, y string) int { return cmp.Compare(b.took[x], b.took[y]) })
+	if i := slices.Index(tests, b.widest); i > 0 {
+		tests = slices.Insert(slices.Delete(tests, i, i+1), 0, b.widest)
 	}
-	return caught
+	half := 1 + len(tests)/2
+	for _, part := range [][]string{tests[:1], tests[1:min(half, len(tests))], tests[min(half, len(tests)):]} {
+		if len(part) == 0 {
+			continue
+		}
+		switch _, err := b.run(part, m.id); {
+		case errors.Is(err, errTooLong):
+			return stopped
+		case err != nil:
+			return caught
+		}
+	}
+	return unnoticed
+}
+
+// findWidest is the test that reaches most mutants for its time, of those that
+// reach nearly as many as any.
+func (b *built) findWidest() {
+	n := map[string]int{}
+	most := 0
+	for _, tests := range b.tests {
+		for _, t := range tests {
+			n[t]++
+			most = max(most, n[t])
+		}
+	}
+	for t := range n {
+		if 10*n[t] >= 9*most && (b.widest == "" || b.took[t] < b.took[b.widest]) {
+			b.widest = t
+		}
+	}
 }
 
 // each calls f for 0 to n-1 on as many processors as there are; the first
