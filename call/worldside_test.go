@@ -452,9 +452,6 @@ func (x *side) do(what string, how int) (ok bool) {
 		if ok {
 			x.answered++
 		}
-		if x.answered > x.requests {
-			x.w.fail("%s: AnswerOpen was taken %d times for %d requests", x.tag(), x.answered, x.requests)
-		}
 		x.mu.Unlock()
 	case "shortData":
 		ok = x.sendShort(c, how)
@@ -613,6 +610,9 @@ func (x *side) complete() {
 	defer x.mu.Unlock()
 	if x.crashed {
 		return
+	}
+	if x.answered > x.requests {
+		x.w.fail("%s: AnswerOpen was taken %d times for %d requests", x.tag(), x.answered, x.requests)
 	}
 	if len(x.results) != len(x.sent) {
 		x.w.fail("%s: %d results for %d short data", x.tag(), len(x.results), len(x.sent))
