@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -33,7 +32,7 @@ type journal struct {
 	sync  func(*os.File) error
 	dial  func(network, address string, timeout time.Duration) (net.Conn, error)
 
-	mu   sync.Mutex // one at a time of this process; the folder's lock is for the others
+	turn chan struct{} // holds one of this process, and guards what follows; the folder's lock is for the others
 	lock *os.File
 	held map[string]*os.File // own entries, locked, by call id
 }
@@ -69,13 +68,13 @@ func newJournal(dir string) (*journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("call: journal: %w; give a folder that this user may write, or none", err)
 	}
-	return &journal{dir: dir, clock: bootTime, sync: (*os.File).Sync, dial: net.DialTimeout, lock: lock, held: map[string]*os.File{}}, nil
+	return &journal{dir: dir, clock: bootTime, sync: (*os.File).Sync, dial: net.DialTimeout, turn: make(chan struct{}, 1), lock: lock, held: map[string]*os.File{}}, nil
 }
 
 // locked runs f while no other process reads or changes the folder.
 func (j *journal) locked(f func(boot string, now time.Duration) error) error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
+	j.turn <- struct{}{}
+	defer func() { <-j.turn }()
 	boot, now, err := j.clock()
 	if err != nil {
 		return fmt.Errorf("call: journal: read the time since boot: %w", err)
@@ -346,8 +345,8 @@ func (e file) adoptable(self Address) error {
 
 // close lets go of all entries; they stay, as a dead owner's.
 func (j *journal) close() error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
+	j.turn <- struct{}{}
+	defer func() { <-j.turn }()
 	for id := range j.held {
 		j.release(id)
 	}

@@ -20,6 +20,7 @@ type demoCmd struct {
 	Once   bool   `arg:"--once" help:"make one whole call without a person: press, ring, accept, voice both ways, open, end; print what it took"`
 	Count  int    `arg:"--count" placeholder:"N" default:"1" help:"with --once: so many calls, with median and worst"`
 	JSON   bool   `arg:"--json" help:"with --once: one line of JSON"`
+	Guest  string `arg:"--guest" placeholder:"DIR" help:"let one more phone in, such as examples/softphone: a new folder for its key and token"`
 	Broker string `arg:"--broker" placeholder:"URL" help:"use this MQTT broker instead of an own one"`
 }
 
@@ -27,6 +28,9 @@ type demoCmd struct {
 func (r demoCmd) check() error {
 	if !r.Once && (r.JSON || r.Count != 1) {
 		return usageError{errors.New("--json and --count go with --once")}
+	}
+	if r.Once && r.Guest != "" {
+		return usageError{errors.New("--guest is of no use with --once")}
 	}
 	if r.Count < 1 || r.Count > 10000 {
 		return usageError{fmt.Errorf("--count is %d, 1 to 10000 allowed", r.Count)}
@@ -48,6 +52,12 @@ func (r demoCmd) Run(ctx context.Context, c console) error {
 	}
 	if err != nil {
 		return err
+	}
+	if r.Guest != "" {
+		if err := h.guest(r.Guest); err != nil {
+			return err
+		}
+		fmt.Fprintf(c.out, "one more phone of the home: go run . --dir %s, in examples/softphone\n", h.guests)
 	}
 	in, ok := c.out.(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) || !term.IsTerminal(int(os.Stdin.Fd())) {
@@ -190,6 +200,9 @@ func (h *house) screen(ctx context.Context, w io.Writer) error {
 			s.WriteString("\x1b[H intercom demo: two simulated boards, everything else is real\x1b[K\r\n\x1b[K\r\n")
 			for i := range views {
 				views[i].draw(&s)
+			}
+			if h.guests != "" {
+				s.WriteString(" one more phone: in examples/softphone, go run . --dir " + h.guests + "\x1b[K\r\n")
 			}
 			s.WriteString(" " + keyHelp + "\x1b[K\x1b[J")
 			io.WriteString(w, s.String())

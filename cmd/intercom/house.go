@@ -21,10 +21,13 @@ import (
 // house is a broker, a door and an indoor station as processes of this
 // program, on simulated boards, with keys of their own.
 type house struct {
-	dir    string
-	broker *process // nil: somebody else's
-	door   *member
-	indoor *member
+	dir       string
+	url       string // of the broker
+	authority identity.Key
+	guests    string   // folder that a guest's key is in; "": none
+	broker    *process // nil: somebody else's
+	door      *member
+	indoor    *member
 }
 
 // member is one station of the house.
@@ -59,8 +62,8 @@ func openHouse(ctx context.Context, brokerURL string) (h *house, err error) {
 			return h, fmt.Errorf("demo: the broker did not start: %w", err)
 		}
 	}
-	authority, err := identity.CreateKey(filepath.Join(dir, "authority.key"))
-	if err != nil {
+	h.url = brokerURL
+	if h.authority, err = identity.CreateKey(filepath.Join(dir, "authority.key")); err != nil {
 		return h, err
 	}
 	for _, m := range []struct {
@@ -72,7 +75,7 @@ func openHouse(ctx context.Context, brokerURL string) (h *house, err error) {
 		{&h.door, "door", "front-door", 25, doorConfig},
 		{&h.indoor, "indoor", "home", -25, indoorConfig},
 	} {
-		if *m.to, err = h.add(authority, m.kind, m.user, brokerURL, m.ppm, m.rest); err != nil {
+		if *m.to, err = h.add(m.kind, m.user, m.ppm, m.rest); err != nil {
 			return h, err
 		}
 		if (*m.to).process, err = start(m.kind, "run", "--config", (*m.to).config); err != nil {
@@ -149,32 +152,52 @@ name = "ringer-lamp"
 shows = "ringer"
 `
 
-// add makes a member's folder, with its key, token and configuration.
-func (h *house) add(authority identity.Key, kind, user, brokerURL string, ppm int, rest string) (*member, error) {
-	dir := filepath.Join(h.dir, kind)
+// enrol puts what a device of the house is known by into a new folder: its
+// key, its token and the authority's public key.
+func (h *house) enrol(dir, user, device string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
-		return nil, err
+		return err
 	}
 	key, err := identity.CreateKey(filepath.Join(dir, "device.key"))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	token, err := identity.Authority{Key: authority}.Issue(identity.TokenRequest{
-		Service: "demo", User: user, Device: kind, Key: key.Public(), Now: time.Now(), Lifetime: 24 * time.Hour,
+	token, err := identity.Authority{Key: h.authority}.Issue(identity.TokenRequest{
+		Service: "demo", User: user, Device: device, Key: key.Public(), Now: time.Now(), Lifetime: 24 * time.Hour,
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := identity.WriteAuthority(filepath.Join(dir, "authority.pub"), authority.Public()); err != nil {
-		return nil, err
+	if err := identity.WriteAuthority(filepath.Join(dir, "authority.pub"), h.authority.Public()); err != nil {
+		return err
 	}
-	if err := writeFile(filepath.Join(dir, "device.token"), []byte(token+"\n")); err != nil {
+	return writeFile(filepath.Join(dir, "device.token"), []byte(token+"\n"))
+}
+
+// guest makes a folder for one more phone of the home, such as
+// examples/softphone. It is removed with the house, whose keys it needs.
+func (h *house) guest(dir string) error {
+	if err := h.enrol(dir, "home", "softphone"); err != nil {
+		return fmt.Errorf("demo: make the guest's folder: %w; give one that does not exist yet", err)
+	}
+	dir, err := filepath.Abs(dir)
+	h.guests = dir
+	if err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(dir, "broker.url"), []byte(h.url+"\n"))
+}
+
+// add makes a member's folder, with its key, token and configuration.
+func (h *house) add(kind, user string, ppm int, rest string) (*member, error) {
+	dir := filepath.Join(h.dir, kind)
+	if err := h.enrol(dir, user, kind); err != nil {
 		return nil, err
 	}
 	m := &member{name: kind, status: filepath.Join(dir, "status.sock"), board: filepath.Join(dir, "board.sock")}
 	cfg := fmt.Sprintf("[station]\nkind = %q\nname = %q\nservice = \"demo\"\nuser = %q\n[broker]\nurl = %q\n"+
 		"[board]\nprofile = \"simulated\"\n[board.simulated]\nsocket = %q\nrate_ppm = %d.0\n[status]\nsocket = %q\n%s",
-		kind, kind, user, brokerURL, m.board, ppm, m.status, rest)
+		kind, kind, user, h.url, m.board, ppm, m.status, rest)
 	m.config = filepath.Join(dir, "station.toml")
 	return m, writeFile(m.config, []byte(cfg))
 }
@@ -219,6 +242,9 @@ func (h *house) Close() {
 		h.broker.stop()
 	}
 	os.RemoveAll(h.dir)
+	if h.guests != "" {
+		os.RemoveAll(h.guests)
+	}
 }
 
 // process is one child.

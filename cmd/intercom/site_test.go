@@ -40,9 +40,9 @@ func newSite(t *testing.T, seed uint64) *site {
 	host := s.lab.Host()
 	host.Link("eth0", "10.77.0.1/16")
 	s.broker = startBrokerIn(t, host, "10.77.0.1")
-	h := &house{dir: t.TempDir()}
-	authority, err := identity.CreateKey(filepath.Join(h.dir, "authority.key"))
-	if err != nil {
+	h := &house{dir: t.TempDir(), url: "mqtt://10.77.0.1"}
+	var err error
+	if h.authority, err = identity.CreateKey(filepath.Join(h.dir, "authority.key")); err != nil {
 		t.Fatal(err)
 	}
 	for _, m := range []struct {
@@ -53,7 +53,7 @@ func newSite(t *testing.T, seed uint64) *site {
 		{&s.door, "door", "front-door", "10.77.0.2/16", doorConfig + fmt.Sprintf("[call]\nring_time = %q\nsame_button = \"end\"\n", ringTime)},
 		{&s.indoor, "indoor", "home", "10.77.0.3/16", indoorConfig},
 	} {
-		member, err := h.add(authority, m.kind, m.user, "mqtt://10.77.0.1", 0, m.rest)
+		member, err := h.add(m.kind, m.user, 0, m.rest)
 		if err != nil {
 			t.Fatal(err)
 		}
