@@ -45,6 +45,7 @@ type Call struct {
 	appData      []byte
 	startMessage string
 	last         MediaStats
+	playout      PlayoutStats // after the end
 	over         *Disconnected
 }
 

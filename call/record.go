@@ -81,6 +81,22 @@ func (c *Call) ended(d Disconnected) {
 		if last && c.group.handler.OnOver != nil {
 			c.group.handler.OnOver(c.group, end)
 		}
+		c.letGo(last)
+	}
+}
+
+// letGo drops what belongs to the application once nothing is told any more: an
+// ended call is kept for two ring times, and its voice's buffers are large.
+func (c *Call) letGo(ofGroup bool) {
+	c.kit.mu.Lock()
+	defer c.kit.mu.Unlock()
+	c.handler = Handler{}
+	c.media.Store(nil)
+	if v := c.voice.Swap(nil); v != nil && *v != nil {
+		c.playout = (*v).PlayoutStats()
+	}
+	if ofGroup {
+		c.group.handler = GroupHandler{}
 	}
 }
 

@@ -101,6 +101,7 @@ func (c *Call) Statistics() Statistics {
 	if s := c.sessions[c.s.chosen]; s != nil {
 		st.MediaStats = s.Stats()
 	}
+	st.Playout = c.playout
 	if v := c.voice.Load(); v != nil && *v != nil {
 		st.Playout = (*v).PlayoutStats()
 	}
