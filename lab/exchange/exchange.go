@@ -24,7 +24,6 @@ type Spec struct {
 	Args     []string          `json:"args"`              // of a test binary
 	Env      []string          `json:"env"`               // of a test binary, "NAME=value"
 	Deadline time.Duration     `json:"deadline"`          // virtual time after which the board gives up
-	Boot     int               `json:"boot"`              // counts boots of one case, from 0
 	Cards    []string          `json:"cards"`             // ids of the loopback cards, in the order of their index
 	Options  map[string]string `json:"options,omitempty"` // of the case
 }

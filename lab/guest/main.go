@@ -98,6 +98,7 @@ func (g *guest) keep(name string, data []byte) {
 }
 
 func (g *guest) send() error {
+	g.mark("end", monotonic())
 	data, err := json.MarshalIndent(g.report, "", "  ")
 	if err != nil {
 		return err

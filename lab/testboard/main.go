@@ -155,7 +155,6 @@ func (r *runner) boot(ctx context.Context, b boot) (answer, error) {
 	if b.limit == 0 {
 		b.limit = 10 * time.Minute
 	}
-	b.spec.Boot = r.boots
 	r.boots++
 	folder := fmt.Sprintf("%s-%d", r.name, r.boots)
 	a, err := b.run(ctx, filepath.Join(r.work, folder), r.kernel, guest)
