@@ -74,6 +74,19 @@ func TestCloseFromEveryHandler(t *testing.T) {
 			w.node("door", "d1").make("home")
 			return n
 		}},
+		{"OnOver of a group", func(w *world) *node {
+			n := w.node("door", "d1")
+			g, err := n.kit.MakeGroupCall(param, []GroupMember{{UserID: "home"}}, GroupHandler{OnOver: func(g *Group, _ Disconnected) {
+				n.kit.Close()
+				g.End()
+			}})
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			pass(10 * time.Millisecond)
+			g.End()
+			return n
+		}},
 		{"OnRecord", func(w *world) *node {
 			var n *node
 			n = w.node("door", "d1", func(c *Config) {

@@ -70,7 +70,10 @@ func TestShortData(t *testing.T) {
 		{"not acknowledged", func(w *world, door, home *Call) {
 			w.set(func(w *world) { w.loss, w.pathDown = 1, true })
 			send(w, home, "a", "1")
-			pass(shortDataFor + time.Millisecond)
+			pass(shortDataFor + time.Second)
+			if home.timers[timerShortData] != nil {
+				w.t.Error("it still counts the time of nothing")
+			}
 			w.set(func(w *world) { w.loss, w.pathDown = 0, false })
 			send(w, home, "a", "2")
 		}, []string{"shortData a 2"}, []string{"shortDataResult 1 false", "shortDataResult 2 true"}},

@@ -7,7 +7,7 @@ package call
 // listens: frames are due from the own microphone. Muted, held, not activated
 // or in preparation they are not.
 func (s *state) listens() bool {
-	return s.opt.micTimeout > 0 && s.phase == StateConnected && !s.ending &&
+	return s.opt.micTimeout > 0 && s.phase == StateConnected &&
 		!s.muted && !s.held && !s.peerHeld && !s.prep && s.activated
 }
 
