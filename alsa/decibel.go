@@ -19,6 +19,7 @@ const (
 	stepMask  = 1<<16 - 1
 	silentDB  = -9999999 // SNDRV_CTL_TLVD_DB_GAIN_MUTE
 	dbUnit    = 100.0
+	maxLinear = 1000.0 // dB: no amplifier, and its amplitude is still a number
 	maxNested = 4
 	// scaleWords is the room for a scale; the longest known are some 50.
 	scaleWords = 1024
@@ -93,7 +94,7 @@ func readTLV(words []uint32, low, high, depth int) scale {
 	default:
 		return nil
 	}
-	if s.highDB < s.lowDB {
+	if s.highDB < s.lowDB || s.linear && s.highDB > maxLinear {
 		return nil
 	}
 	return scale{s}

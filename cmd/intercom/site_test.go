@@ -270,6 +270,13 @@ func (w *watched) kill() {
 	}
 }
 
+// last are the present process's last words.
+func (w *watched) last() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.life.tail()
+}
+
 // state is what a person sees at the station, "dead" where it is.
 func (w *watched) state() (string, station.Status) {
 	st, err := station.ReadStatus(w.m.status)
