@@ -24,6 +24,7 @@ type fakePCM struct {
 	periodStep             int
 	bufferLow, bufferHigh  int
 	clock                  float64         // of true time; 0 means 1
+	tick                   int             // frames by which the hardware's progress is noticed; 0 means 1
 	mic                    func(int) int16 // what capture hears in a frame; nil: what the card plays
 	delay                  int             // frames beyond the buffer
 	stuck                  bool            // delivers nothing
@@ -95,7 +96,8 @@ func (p *fakePCM) update() {
 	if p.state != stateRunning || p.stuck {
 		return
 	}
-	p.hw = int(time.Since(p.since).Seconds()*p.speed() + 1e-6)
+	tick := max(p.tick, 1)
+	p.hw = int(time.Since(p.since).Seconds()*p.speed()+1e-6) / tick * tick
 	if p.avail() >= int(p.sw.StopThreshold) {
 		for _, each := range p.group() {
 			each.state = stateXrun
@@ -122,7 +124,9 @@ func (p *fakePCM) ready() (int16, time.Duration) {
 	if missing <= 0 {
 		return unix.POLLIN, 0
 	}
-	at := p.since.Add(time.Duration(math.Ceil(float64(p.hw+missing) / p.speed() * 1e9)))
+	tick := max(p.tick, 1)
+	next := (p.hw + missing + tick - 1) / tick * tick
+	at := p.since.Add(time.Duration(math.Ceil(float64(next) / p.speed() * 1e9)))
 	return 0, max(time.Until(at), 1)
 }
 

@@ -14,9 +14,9 @@ const (
 	// keptFilled is the periods that the playback buffer holds when a period
 	// begins: one that sounds meanwhile, and one for the engine to be late.
 	keptFilled = 2
-	// leastFilled is the least of it: drivers that follow their hardware by a
-	// timer do so each 4 ms (a kernel at 250 Hz), and may be one tick late.
-	leastFilled = 15 * time.Millisecond
+	// observed is the periods after a start in which we see how late the card's
+	// driver wakes us.
+	observed = 16
 	// stall is how long a card may deliver nothing before it is given up.
 	stall = time.Second
 	// maxRestarts is the xruns in a row, with no period between them.
@@ -64,6 +64,28 @@ type run struct {
 	lean      int            // periods concealed in a row
 	lateCame  bool           // meanwhile, late ones were dropped
 	failed    int            // restarts in a row
+	wakeUp    wakeUp
+	more      int // frames of silence by which the playback buffer is yet to be filled higher
+}
+
+// wakeUp sees how much later than the end of a period the driver tells of it.
+// Hardware with an interrupt is never late. One that is followed by a timer is,
+// by some ms each time, and its playback buffer must be filled higher by that.
+type wakeUp struct {
+	seen      int
+	late, max int // frames: the most but one, so that a single hiccup does not count, and the most
+}
+
+// see notes one wake-up, and says after the last by how much to fill higher.
+func (w *wakeUp) see(late int) (more int) {
+	if w.seen >= observed {
+		return 0
+	}
+	w.late, w.max = max(w.late, min(w.max, late)), max(w.max, late)
+	if w.seen++; w.seen == observed {
+		return w.late
+	}
+	return 0
 }
 
 type startResult struct{ err, realtime error }
@@ -101,7 +123,7 @@ func (r *run) setUp() (err error) {
 	// The owner's periods are as asked; where the hardware's are not, one of
 	// them may come as much later as it is long.
 	asked := framesIn(c.Period, r.params.Rate)
-	r.fill = max(keptFilled*r.params.Period, framesIn(leastFilled, r.params.Rate))
+	r.fill = keptFilled * r.params.Period
 	if asked != r.params.Period {
 		r.fill += asked
 	}
@@ -299,6 +321,7 @@ func (r *run) captured() error {
 		return nil
 	}
 	now := r.kernel.now()
+	r.more += r.wakeUp.see(s.avail() - r.params.Period)
 	rest := s.avail() - frames
 	n, err := s.read(r.mono[:frames])
 	if err != nil {
@@ -324,6 +347,9 @@ func (r *run) playback() error {
 	s := &r.play
 	if err := s.look(); err != nil {
 		return err
+	}
+	if r.more > 0 {
+		return r.fillHigher()
 	}
 	r.dropLate(s.buffer - s.avail())
 	frames := min(r.out.Len(), s.avail())
@@ -351,6 +377,25 @@ func (r *run) playback() error {
 	r.setDry(queued + n)
 	r.echo.Store(int64(r.fill + max(0, s.status.Delay-queued) + r.capture.beyond()))
 	return nil
+}
+
+// fillHigher lets everything sound later, by silence that stands for nothing.
+// The next period then finds room for both.
+func (r *run) fillHigher() error {
+	n := min(r.more, r.play.avail()-r.params.Period, r.play.buffer-r.fill)
+	r.more = 0
+	if n <= 0 {
+		return nil
+	}
+	silence := r.mono[:n]
+	clear(silence)
+	n, err := r.play.write(silence)
+	r.fill += n
+	r.setDry(r.play.buffer - r.play.avail() + n)
+	if err != nil {
+		return err
+	}
+	return r.playback()
 }
 
 // dropLate drops what silence has stood for, and what would make the delay
