@@ -101,24 +101,44 @@ func TestKernelTone(t *testing.T) {
 					o.turns(t, observed+20) // meanwhile both ends see how late the driver is, and that is heard
 					o.heard = o.heard[:0]
 					o.turns(t, 30)
-					for i, s := range o.heard[1:] {
-						if before := o.heard[i]; s != before+1 && (s != 1 || before != 30000) {
-							t.Fatalf("frame %d: heard %d after %d", i+1, s, before)
-						}
+					silent := inOrder(t, o.heard)
+					ends := [2]Stats{d.Stats(), m.d.Stats()}
+					// 5 ms is little for a timer of 4 ms, one slow CPU and two owners.
+					if silent > 0 && (period != 5 || silent > len(o.heard)/3 || ends[0].Concealed+ends[1].Concealed == 0) {
+						t.Errorf("%d frames of silence among %d", silent, len(o.heard))
 					}
-					if s := d.Stats(); s.Xruns != 0 {
-						t.Errorf("counted %+v, want no xrun", s)
+					if ends[0].Xruns+ends[1].Xruns != 0 {
+						t.Errorf("counted %+v, want no xrun", ends)
 					}
 					if p := d.Params(); p.Rate != rate || p.Asked != "" {
 						t.Errorf("Params = %+v, want all as asked", p)
 					}
-					if period == 10 {
-						t.Logf("%+v: round trip %v, echo %v, %+v", d.Params(), d.run.Load().timeOf(int(o.said[len(o.said)-1]-o.heard[len(o.heard)-1])), o.last.Echo, d.Stats())
-					}
+					back := int(o.said[len(o.said)-1]) - int(o.heard[len(o.heard)-1])
+					t.Logf("%v: there and back %v, echo %v, %d silent; both ends %+v",
+						d.Params(), d.run.Load().timeOf((back+30000)%30000), o.last.Echo, silent, ends)
 				})
 			}
 		}
 	}
+}
+
+// inOrder holds that what an owner said is heard frame by frame, each in its
+// place also after silence, and returns how many frames were silent.
+func inOrder(t *testing.T, heard []int16) (silent int) {
+	t.Helper()
+	last, gap := 0, 0
+	for i, s := range heard {
+		if s == 0 {
+			silent++
+			gap++
+			continue
+		}
+		if want := (last+gap)%30000 + 1; last != 0 && int(s) != want {
+			t.Fatalf("frame %d: heard %d after %d and %d silent ones, want %d", i, s, last, gap, want)
+		}
+		last, gap = int(s), 0
+	}
+	return silent
 }
 
 // stoppable is Linux with a device thread that can be held up.
