@@ -30,8 +30,8 @@ type Config struct {
 	// Period is 5 to 20 ms; 0 means 10 ms.
 	Period time.Duration
 	// Periods in the hardware's buffer, 2 to 4; 0 means 4. More of them
-	// forgive a later thread; they do not delay, as no more than two are
-	// kept filled, unless the driver wakes us late.
+	// forgive a later thread; they do not delay, as no more than two (and
+	// 15 ms) are kept filled, unless the driver wakes us late.
 	Periods int
 	// Mixer is set, in this order, each time the card is opened.
 	Mixer []Setting

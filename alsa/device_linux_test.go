@@ -131,7 +131,7 @@ func testLoop(t *testing.T, format Format, c Config) {
 			defer d.Close()
 			o := &owner{d: d}
 			o.turns(t, 12)
-			want := 2 * d.Params().Period
+			want := min(d.Params().Buffer, max(2*d.Params().Period, framesIn(15*time.Millisecond, c.Rate)))
 			if got := o.echo(t); got != want {
 				t.Errorf("heard after %d frames, want %d", got, want)
 			}
@@ -405,7 +405,7 @@ func TestCoarseDriver(t *testing.T) {
 	for _, tc := range []struct {
 		period time.Duration // ms
 		filled int           // frames
-	}{{5, 2*240 + 144}, {10, 2*480 + 96}, {20, 2 * 960}} {
+	}{{5, 3*240 + 144}, {10, 2*480 + 96}, {20, 2 * 960}} {
 		t.Run(fmt.Sprintf("%d ms", tc.period), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				card := door()
@@ -472,7 +472,7 @@ func TestOtherPeriods(t *testing.T) {
 				defer d.Close()
 				o := &owner{d: d}
 				o.turns(t, 100)
-				if got, want := o.echo(t), 2*only+480; got != want {
+				if got, want := o.echo(t), min(4*only, max(2*only, 720)+480); got != want {
 					t.Errorf("heard after %d frames, want %d", got, want)
 				}
 				if s := d.Stats(); s != (Stats{Starts: 1}) {

@@ -14,6 +14,9 @@ const (
 	// keptFilled is the periods that the playback buffer holds when a period
 	// begins: one that sounds meanwhile, and one for the engine to be late.
 	keptFilled = 2
+	// leastFilled is the least of it, for periods of 5 ms: an owner needs some
+	// ms, however short the period.
+	leastFilled = 15 * time.Millisecond
 	// observed is the periods after a start in which we see how late the card's
 	// driver wakes us.
 	observed = 16
@@ -123,7 +126,7 @@ func (r *run) setUp() (err error) {
 	// The owner's periods are as asked; where the hardware's are not, one of
 	// them may come as much later as it is long.
 	asked := framesIn(c.Period, r.params.Rate)
-	r.fill = keptFilled * r.params.Period
+	r.fill = max(keptFilled*r.params.Period, framesIn(leastFilled, r.params.Rate))
 	if asked != r.params.Period {
 		r.fill += asked
 	}
