@@ -126,6 +126,16 @@ func TestOpen(t *testing.T) {
 			pass(100 * time.Millisecond)
 			door.AnswerOpen(true, "")
 		}, []string{"openRequest", "openRequest"}, []string{"openResult true ", "openResult true "}},
+		{"an answer to the request before", func(w *world, door, home *Call) {
+			home.RequestOpen()
+			pass(1100 * time.Millisecond) // it has expired
+			w.set(func(w *world) { w.loss, w.pathDown = 1, true })
+			door.kit.receive(sealed(Message{ID: newID(), Call: door.id, Type: TypeOpen, Bind: door.s.chosen, From: home.kit.cfg.Self, To: door.kit.cfg.Self, Body: []byte(`{"request":2}`)}))
+			if door.AnswerOpen(true, "") {
+				w.t.Error("it was taken for one that the application has not heard of")
+			}
+			w.set(func(w *world) { w.loss, w.pathDown = 0, false })
+		}, []string{"openRequest"}, []string{"openResult false the door did not answer in time"}},
 		{"not connected", func(w *world, door, home *Call) {
 			home.End()
 			if home.RequestOpen() || door.ClaimOpen() || door.AnswerOpen(true, "") {

@@ -374,7 +374,7 @@ func (m *machine) event(e any) bool {
 	case evOpenClaim:
 		return m.claimOpen()
 	case evOpenAnswer:
-		return m.answerOpen(e.opened, e.why)
+		return m.openValid && m.answerOpen(e.opened, e.why) // what was not asked yet is not answered
 	}
 	return false
 }

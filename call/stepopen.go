@@ -130,7 +130,7 @@ func (m *machine) claimOpen() bool {
 }
 
 func (m *machine) answerOpen(opened bool, why string) bool {
-	if m.phase != StateConnected || m.peerOpen == 0 || m.opened != nil {
+	if m.phase != StateConnected || m.opened != nil {
 		return false
 	}
 	m.stop(timerOpenValid)
