@@ -13,6 +13,7 @@ import (
 // both is a door with one button for two users.
 func both(after time.Duration) func(*config.Config) {
 	return func(c *config.Config) {
+		c.Call.UnreachableLimit = limit // a machine under load is slow to ring
 		c.Buttons = []config.Button{{Name: "bell-1", Action: config.ActionCall, Callees: []string{"flat-1", "flat-2"}, FallThroughAfter: after}}
 	}
 }
@@ -195,7 +196,7 @@ func TestGlare(t *testing.T) {
 // TestDoNotDisturb: it does not ring, says so to nobody, and shows it later.
 func TestDoNotDisturb(t *testing.T) {
 	h := newHouse(t)
-	door := h.door(func(c *config.Config) { c.Call.UnreachableLimit = 2 * time.Second })
+	door := h.door(func(c *config.Config) { c.Call.UnreachableLimit = 5 * time.Second })
 	flat := h.indoor("hall", "flat-1", func(c *config.Config) {
 		c.Quiet.DoNotDisturb = true
 		c.Buttons[len(c.Buttons)-1] = config.Button{Name: "call-door", Action: config.ActionQuiet}
