@@ -11,6 +11,8 @@ DEBS       := libopus-dev libspeexdsp-dev pkg-config
 DEBS_TEST  := $(DEBS) mosquitto
 DEBS_LINT  := $(DEBS) shellcheck
 DEBS_ARM64 := pkg-config gcc-aarch64-linux-gnu libc6-dev-arm64-cross libopus-dev:arm64 libspeexdsp-dev:arm64 qemu-user-static
+DEBS_DEB   := $(DEBS) $(DEBS_ARM64)
+DEBS_TDEB  := mmdebstrap proot qemu-user-static
 DEBS_BOARD := $(DEBS) gcc-aarch64-linux-gnu libc6-dev-arm64-cross libopus-dev:arm64 libspeexdsp-dev:arm64 qemu-system-arm kmod xz-utils
 
 # The board's binary is built and linked so; a bigger one fails its build.
@@ -23,7 +25,7 @@ ARM64_LIMIT := 15000000
 export TAGS FUZZTIME STATICCHECK GOVULNCHECK
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-mutants test-board test-board-full bench lint fuzz arm64 clean
+.PHONY: help build run test test-mutants test-board test-board-full test-deb bench lint fuzz arm64 deb clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -96,6 +98,14 @@ test-reliability: ## CALLS (500) calls between real processes under kills and cu
 	@scripts/need $(DEBS_TEST)
 	CGO_ENABLED=1 go test -tags $(TAGS) -timeout 3h -parallel $(SITES) -v -run '^TestReliability$$' ./cmd/intercom \
 	  -reliability-calls $(CALLS) -reliability-sites $(SITES)
+
+deb: ## Debian packages for arm64 and amd64 in bin/
+	@scripts/need $(DEBS_DEB)
+	scripts/deb
+
+test-deb: deb ## install, start, upgrade, remove and purge them in Debian roots of their own (as root)
+	@scripts/need $(DEBS_TDEB)
+	scripts/test-deb
 
 clean: ## remove what was built
 	rm -rf bin
