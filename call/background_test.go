@@ -2,6 +2,7 @@ package call
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -331,4 +332,19 @@ func legsOf(c *Call) []leg {
 	c.kit.mu.Lock()
 	defer c.kit.mu.Unlock()
 	return slices.Clone(c.s.legs)
+}
+
+// TestRetiredAreBounded: a device that checks a call anew again and again does
+// not make its caller remember without end.
+func TestRetiredAreBounded(t *testing.T) {
+	s := state{role: RoleCaller, phase: StateWaitAnswer}
+	for i := range 3 * maxRetired {
+		s, _, _ = step(s, evMessage{from: Address{"house", "home", "d", "s"}, typ: TypeVerify, body: &VerifyBody{Nonce: fmt.Sprint("n", i)}})
+		if got, want := len(s.retired), min(i, 32); got != want {
+			t.Fatalf("after %d live checks %d are remembered, want %d", i+1, got, want)
+		}
+	}
+	if got := s.retired[0]; got != fmt.Sprint("n", 3*maxRetired-33) {
+		t.Errorf("the oldest is %s", got)
+	}
 }

@@ -199,3 +199,22 @@ func TestAtMostOneActive(t *testing.T) {
 		}
 	})
 }
+
+// TestAnswerBeforeTheQuestion: AnswerOpen is refused while the door still asks
+// back whether the request is wanted, for the application has not heard of it.
+func TestAnswerBeforeTheQuestion(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		door, home, c, in := talking(w)
+		door.inject(home.self, c.ID(), in.s.chosen, TypeOpen, `{"request":1}`)
+		if c.AnswerOpen(true, "") {
+			t.Error("an answer was taken before OnOpenRequest")
+		}
+		if slices.Contains(door.heard(), "openRequest") {
+			t.Errorf("heard %v", door.heard())
+		}
+		door.inject(home.self, c.ID(), in.s.chosen, TypeOpen, `{"request":1,"confirmed":true}`)
+		if !c.AnswerOpen(true, "") || c.AnswerOpen(true, "") {
+			t.Error("then it must be taken, once")
+		}
+	})
+}

@@ -277,13 +277,9 @@ func step(s state, e any) (next state, acts []action, ok bool) {
 	before, listened := m.gates(), m.listens()
 	chosen := m.chosen
 	ok = m.event(e)
-	if after := m.gates(); after != before || m.chosen != chosen {
-		if chosen != "" && chosen != m.chosen {
-			m.do(actGate{nonce: chosen})
-		}
-		if m.chosen != "" {
-			m.do(actGate{m.chosen, after.send, after.receive})
-		}
+	// a leg that was chosen once stays it
+	if after := m.gates(); m.chosen != "" && (after != before || m.chosen != chosen) {
+		m.do(actGate{m.chosen, after.send, after.receive})
 	}
 	m.watchMic(listened)
 	return m.state, m.acts, ok

@@ -22,11 +22,13 @@ const (
 
 func main() {
 	pattern := flag.String("run", "", "only mutants whose name matches this regular expression")
+	tests := flag.String("tests", "", "only tests whose name matches: quicker, and more survive")
 	list := flag.Bool("list", false, "print the mutants and leave")
 	flag.Parse()
 	only, err := regexp.Compile(*pattern)
-	if err == nil {
-		err = logic(only, *list)
+	with, err2 := regexp.Compile(*tests)
+	if err = errors.Join(err, err2); err == nil {
+		err = logic(only, with, *list)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -71,7 +73,7 @@ func (t *tally) add(name, at string, o outcome) {
 	}
 }
 
-func logic(only *regexp.Regexp, list bool) error {
+func logic(only, with *regexp.Regexp, list bool) error {
 	began := time.Now()
 	t := &tally{}
 	var err error
@@ -105,7 +107,7 @@ func logic(only *regexp.Regexp, list bool) error {
 		if len(chosen) == 0 {
 			continue
 		}
-		if err := b.reach(tmp); err != nil {
+		if err := b.reach(tmp, with); err != nil {
 			return err
 		}
 		fmt.Printf("mutants: %s: %d of %d, %v to prepare\n", target.dir, len(chosen), len(b.mutants), time.Since(began).Round(time.Second))

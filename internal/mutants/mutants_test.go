@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -108,7 +109,7 @@ func TestGenerated(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.reach(tmp); err != nil {
+	if err := b.reach(tmp, regexp.MustCompile("")); err != nil {
 		t.Fatal(err)
 	}
 	got := map[outcome][]string{}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -154,8 +155,8 @@ func (b *built) run(tests []string, id int, env ...string) (string, error) {
 
 var errTooLong = errors.New("took too long")
 
-// reach runs each test once with no mutant, and notes what it reaches.
-func (b *built) reach(tmp string) error {
+// reach runs each test that matches once with no mutant, and notes what it reaches.
+func (b *built) reach(tmp string, with *regexp.Regexp) error {
 	cmd := exec.Command(b.binary, "-test.list", ".")
 	cmd.Dir = b.dir
 	out, err := cmd.Output()
@@ -164,7 +165,7 @@ func (b *built) reach(tmp string) error {
 	}
 	var tests []string
 	for name := range strings.Lines(string(out)) {
-		if name = strings.TrimSpace(name); strings.HasPrefix(name, "Test") || strings.HasPrefix(name, "Fuzz") {
+		if name = strings.TrimSpace(name); with.MatchString(name) && (strings.HasPrefix(name, "Test") || strings.HasPrefix(name, "Fuzz")) {
 			tests = append(tests, name)
 		}
 	}
