@@ -662,3 +662,85 @@ func TestJournalPowerCut(t *testing.T) {
 		t.Errorf("half a file stays: %v", err)
 	}
 }
+
+// TestAdoptWithoutMic: a device without a microphone gets only a call that was
+// verified as one that may go without; the others stay where they are.
+func TestAdoptWithoutMic(t *testing.T) {
+	noMic := errors.New("no card hw:CARD=Door")
+	for _, tc := range []struct {
+		name    string
+		without bool // AllowCallWithoutMic
+		same    bool // in the daemon itself
+		die     bool
+	}{
+		{"here", false, true, false}, {"here, allowed", true, true, false},
+		{"of another process", false, false, false}, {"of another process, allowed", true, false, false},
+		{"of a dead process", false, false, true}, {"of a dead process, allowed", true, false, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			dir := t.TempDir()
+			in(t, func(t *testing.T, w *world) {
+				var p pipes
+				broken := func(c *Config) { c.Microphone = func() error { return noMic } }
+				door, daemon := w.node("door", "d1"), w.node("home", "panel", broken).keeps(dir, &p)
+				defer daemon.kit.Close()
+				daemon.onPush = func(n *node, cc string) {
+					parsed, err := ParseCCParam(cc)
+					if err != nil {
+						t.Error(err)
+					}
+					param := VerifyCallParam{MyUserID: "home", MyServiceID: "house", CCParam: parsed, AllowCallWithoutMic: tc.without}
+					if _, err := n.kit.VerifyBackgroundCall(param, n.backgroundHandler()); err != nil {
+						t.Error(err)
+					}
+				}
+				c := door.make("home")
+				pass(time.Second)
+				deaf, hears := daemon, w.node("home", "panel").keeps(dir, &p)
+				if !tc.same {
+					deaf = w.node("home", "panel", broken).keeps(dir, &p)
+				}
+				if tc.die {
+					daemon.die(&p)
+				}
+				_, err := deaf.adopt(c.ID())
+				if !tc.without {
+					if !errors.Is(err, StartNoPermissionMic) || !errors.Is(err, noMic) {
+						t.Errorf("without a microphone: %v", err)
+					}
+					if _, err = hears.adopt(c.ID()); err == nil {
+						hears.call().Accept(AcceptOptions{})
+					}
+				} else if err == nil {
+					deaf.call().Accept(AcceptOptions{})
+				}
+				pass(time.Second)
+				if err != nil || c.State() != StateConnected {
+					t.Errorf("%v, %v", c.State(), err)
+				}
+			})
+		})
+	}
+}
+
+// TestJournalStopped: a station that stops as it should leaves no call behind.
+func TestJournalStopped(t *testing.T) {
+	dir := t.TempDir()
+	in(t, func(t *testing.T, w *world) {
+		var p pipes
+		door, home := w.node("door", "d1"), w.node("home", "panel", incoming).keeps(dir, &p).rings()
+		c := door.make("home")
+		pass(time.Second)
+		if got := names(t, dir, suffixCall); len(got) != 1 {
+			t.Fatalf("while it rings: %v", got)
+		}
+		home.kit.Close()
+		if got := append(names(t, dir, suffixCall), names(t, dir, suffixSock)...); len(got) != 0 {
+			t.Errorf("left behind: %v", got)
+		}
+		next := w.node("home", "panel", incoming).keeps(dir, &p)
+		if _, err := next.adopt(c.ID()); !errors.Is(err, ErrNoSuchCall) {
+			t.Errorf("adopted after the stop: %v", err)
+		}
+	})
+}

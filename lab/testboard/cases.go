@@ -30,6 +30,9 @@ var cases = []testCase{
 	{name: "gpio", about: "the tests of gpio/ that need a kernel", run: func(ctx context.Context, r *runner) error {
 		return r.goTests(ctx, "./gpio", boot{}, "GPIO_LAB=1")
 	}},
+	{name: "clock", about: "the machine's clock goes years ahead and back during calls", run: func(ctx context.Context, r *runner) error {
+		return r.goTests(ctx, "./call", boot{}, "CALL_LAB=1")
+	}},
 	{name: "call", about: "broker, door and indoor station: a whole call through real lines and sound devices", run: call},
 	{name: "raspi", about: "a Raspberry Pi 3 by QEMU: its profile, and every line of it", run: func(ctx context.Context, r *runner) error {
 		return r.goTests(ctx, "./board", boot{raspi: true}, "BOARD_LAB=raspi3b")
