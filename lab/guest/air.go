@@ -43,7 +43,7 @@ func openAir(card string) (*air, error) {
 		mouth.close()
 		return nil, err
 	}
-	a := &air{card: card, mouth: mouth, ear: ear, stop: make(chan struct{})}
+	a := &air{card: card, mouth: mouth, ear: ear, stop: make(chan struct{}), heard: make([]int16, 0, 3*60*sampleRate)}
 	a.running.Go(a.speak)
 	a.running.Go(a.listen)
 	return a, nil

@@ -78,13 +78,21 @@ func (p *panel) seen(lamp string, on bool) {
 	}
 }
 
-// press holds a button down for a time.
+// bounce is how a contact closes: for how long it is closed, open, closed, ... before it rests closed. The last opening
+// is longer than a glitch filter and within a lock-out.
+var bounce = []time.Duration{300 * time.Microsecond, time.Millisecond, 2 * time.Millisecond, time.Millisecond, 12 * time.Millisecond, 10 * time.Millisecond}
+
+// press holds a button down for a time, with the bouncing of a bad contact at its beginning.
 func (p *panel) press(button string, hold time.Duration) (time.Duration, error) {
 	at := monotonic()
-	if err := p.pull(button, false); err != nil {
-		return 0, err
+	high := false
+	for _, d := range append(bounce[:len(bounce):len(bounce)], hold) {
+		if err := p.pull(button, high); err != nil {
+			return 0, err
+		}
+		time.Sleep(d)
+		high = !high
 	}
-	time.Sleep(hold)
 	return at, p.pull(button, true)
 }
 

@@ -156,9 +156,12 @@ func command(args ...string) (string, error) {
 
 var errTimeout = errors.New("timed out")
 
-// poll waits until what is true, asking often.
+// pollEvery is how often a station is asked for its status: often enough, and not so often that asking is its main work.
+const pollEvery = 40 * time.Millisecond
+
+// poll waits until what is true.
 func poll(limit time.Duration, what func() error) error {
-	for end := monotonic() + limit; ; time.Sleep(5 * time.Millisecond) {
+	for end := monotonic() + limit; ; time.Sleep(pollEvery) {
 		err := what()
 		if err == nil {
 			return nil

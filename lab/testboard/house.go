@@ -38,9 +38,10 @@ func (r *runner) houseBoot(ctx context.Context, spec exchange.Spec) (boot, error
 }
 
 // Limits. The times are asserted because virtual time repeats them. One emulated processor carries both stations, the
-// broker and their surroundings, and a real sound device keeps two periods filled: what is aimed at on two boards is less.
+// broker and their surroundings, the contacts bounce, and a real sound device keeps two periods filled: what is aimed at on
+// two boards is less.
 const (
-	pressToRing     = 50 * time.Millisecond
+	pressToRing     = 60 * time.Millisecond
 	acceptToVoice   = 45 * time.Millisecond
 	mouthToEarLimit = 75 * time.Millisecond
 	lookError       = 5 * time.Millisecond // how exactly the lines are looked at, and a timer of the board runs
