@@ -23,9 +23,6 @@ func (g *guest) openHardware() error {
 		strings.Join(index, ","), enable, strings.Join(g.spec.Cards, ","), substreams)); err != nil {
 		return err
 	}
-	if err := hardwareFirst(); err != nil {
-		return err
-	}
 	if err := insert("gpio-sim", ""); err != nil {
 		return err
 	}

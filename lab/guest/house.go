@@ -44,6 +44,9 @@ func (g *guest) newHouse() (*house, error) {
 	if err := g.openHardware(); err != nil {
 		return nil, err
 	}
+	if err := hardwareFirst(); err != nil {
+		return nil, err
+	}
 	h := &house{g: g}
 	authority := "/tmp/authority.key"
 	if _, err := command("key", "make", authority); err != nil {
