@@ -25,7 +25,7 @@ var cases = []testCase{
 		return r.goTests(ctx, "./lab/guest", boot{}, "LAB=1")
 	}},
 	{name: "alsa", about: "the tests of alsa/ that need a kernel", run: func(ctx context.Context, r *runner) error {
-		return r.goTests(ctx, "./alsa", boot{}, "ALSA_LAB=1", "GOMAXPROCS=4")
+		return r.goTests(ctx, "./alsa", boot{}, "ALSA_LAB=1")
 	}},
 	{name: "gpio", about: "the tests of gpio/ that need a kernel", run: func(ctx context.Context, r *runner) error {
 		return r.goTests(ctx, "./gpio", boot{}, "GPIO_LAB=1")
