@@ -626,3 +626,19 @@ func TestDeclineOfDeviceThatIsOut(t *testing.T) {
 		}
 	})
 }
+
+// TestDeclineOfDeviceThatWasBusy: a device that was busy at first, and declines
+// before its live check is through, declines for its user.
+func TestDeclineOfDeviceThatWasBusy(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		door, home := w.node("door", "d1"), Address{"house", "home", "panel", "1"}
+		c := door.make("home")
+		pass(100 * time.Millisecond)
+		door.inject(home, c.ID(), "", TypeEnd, `{"reason":"busy","source":"callee"}`)
+		door.inject(home, c.ID(), "n", TypeEnd, `{"reason":"decline","source":"callee"}`)
+		pass(100 * time.Millisecond)
+		if got := last(door); got != "disconnected decline callee true" {
+			t.Errorf("heard %v", door.heard())
+		}
+	})
+}

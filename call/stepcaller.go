@@ -221,7 +221,11 @@ func (m *machine) legEnds(i int, e evMessage, b EndBody) bool {
 		m.legs = append(m.legs, leg{addr: e.from, nonce: e.bind})
 		i = len(m.legs) - 1
 	}
-	if l := &m.legs[i]; l.over {
+	l := &m.legs[i]
+	if l.busy && end.Reason != ReasonBusy && l.nonce == "" && e.bind != "" && m.find(e.bind) < 0 {
+		*l = leg{addr: e.from, nonce: e.bind} // busy at first, and free since: what its user wants counts
+	}
+	if l.over {
 		if l.busy {
 			return false
 		}
