@@ -65,7 +65,7 @@ func open(s settings) (_ *phone, err error) {
 	}
 	floor := identity.OpenFloor(filepath.Join(s.dir, "clock-floor"), time.Time{}, s.log)
 	p.close = append(p.close, floor.Close)
-	verifier, err := identity.NewVerifier(authorities, floor)
+	verifier, err := identity.NewVerifier(authorities, []string{s.service}, floor)
 	if err != nil {
 		return nil, err
 	}
