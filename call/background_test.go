@@ -348,3 +348,26 @@ func TestRetiredAreBounded(t *testing.T) {
 		t.Errorf("the oldest is %s", got)
 	}
 }
+
+// TestUnholdDuringAdoption: the first call is taken up again between the Accept
+// of an adopted call and its caller's word: then the adopted one is held.
+func TestUnholdDuringAdoption(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		_, home, _, first := talking(w)
+		home.background()
+		gate := w.node("gate", "g1")
+		gate.make("home")
+		pass(100 * time.Millisecond)
+		second, err := home.adopt(home.wait().ID())
+		if err != nil || !second.Accept(AcceptOptions{}) || !first.Unhold() {
+			t.Fatal(err)
+		}
+		pass(100 * time.Millisecond)
+		if second.State() != StateConnected || !first.WriteFrame([]byte{1}, 480) || second.WriteFrame([]byte{1}, 480) {
+			t.Errorf("second %v; both talk", second.State())
+		}
+		if !second.Unhold() || first.WriteFrame([]byte{1}, 480) || !second.WriteFrame([]byte{1}, 480) {
+			t.Error("unhold did not change places")
+		}
+	})
+}

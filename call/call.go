@@ -134,7 +134,7 @@ func (c *Call) Accept(o AcceptOptions) bool {
 	c.mark("accept")
 	if k.cfg.AcceptEndsOther {
 		for _, other := range k.calls {
-			if other != c && other.s.live() {
+			if other != c && other.s.engaged() {
 				k.apply(other, evEnd{})
 			}
 		}

@@ -302,7 +302,10 @@ func (s *state) live() bool {
 }
 
 // active: its voice may pass, as far as hold goes.
-func (s *state) active() bool { return s.live() && !s.held && !s.ending }
+func (s *state) active() bool { return s.engaged() && !s.held && !s.ending }
+
+// engaged: live, or an adopted call that was accepted before the caller confirmed it.
+func (s *state) engaged() bool { return s.live() || s.phase == StateTrying && s.wantAccept }
 
 func (m *machine) event(e any) bool {
 	if m.phase == StateDisconnected {

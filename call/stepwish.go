@@ -94,7 +94,7 @@ func (m *machine) mute(on bool) bool {
 // hold also takes a call that has asked to be accepted: the peer is told once
 // it is connected.
 func (m *machine) hold(on bool, reason string) bool {
-	if !m.live() || m.held == on || m.ending {
+	if !m.engaged() || m.held == on || m.ending {
 		return false
 	}
 	m.held, m.holdReason = on, reason
