@@ -41,6 +41,7 @@ func (r *runner) houseBoot(ctx context.Context, spec exchange.Spec) (boot, error
 // broker and their surroundings, the contacts bounce, and a real sound device keeps two periods filled: what is aimed at on
 // two boards is less.
 const (
+	pressToLamp     = 45 * time.Millisecond // a contact that bounces for 26 ms, and a glitch filter
 	pressToRing     = 60 * time.Millisecond
 	acceptToVoice   = 45 * time.Millisecond
 	mouthToEarLimit = 75 * time.Millisecond
@@ -122,7 +123,7 @@ func (j *judge) ringing() {
 	j.check("press to ringing", ring-press > 0 && ring-press <= pressToRing, "%v, at most %v", (ring - press).Round(time.Microsecond), pressToRing)
 	lamp := j.lines["door/CALL-LAMP"]
 	trying := flashes(lamp, press, acknowledged)
-	j.check("lamp while it is tried", len(trying) > 0 && trying[0].from-press < 20*time.Millisecond, "lit %v after the press", first(trying)-press)
+	j.check("lamp while it is tried", len(trying) > 0 && trying[0].from-press < pressToLamp, "lit %v after the press, at most %v", first(trying)-press, pressToLamp)
 	for _, station := range []string{"door", "indoor"} {
 		blinks := flashes(j.lines[station+"/CALL-LAMP"], acknowledged, accept)
 		ok := len(blinks) >= 2
