@@ -530,6 +530,9 @@ func (w *simWorld) ids() []string {
 // connected with one other, who is so too, and both know the same.
 func (w *simWorld) agree(c *callLog) {
 	var talking []*side
+	if c.caller.fresh() || slices.ContainsFunc(c.callees, (*side).fresh) {
+		return // an eager application has just accepted
+	}
 	for _, x := range c.callees {
 		if !x.isOver() && x.connected() {
 			talking = append(talking, x)
@@ -568,7 +571,7 @@ func (w *simWorld) endsOf(c *callLog) {
 			answered++
 		}
 	}
-	if f := c.caller.over; w.plan.quiet && f != nil && (f.Reason == ReasonUnavailableNetwork || f.Reason == ReasonPushError && slices.ContainsFunc(c.callees, func(x *side) bool { return x.rang })) {
+	if f := c.caller.over; w.plan.quiet && f != nil && (f.Reason == ReasonUnavailableNetwork || f.Reason == ReasonPushError && slices.ContainsFunc(c.callees, (*side).rangOn)) {
 		w.fail("%s ended %s in a quiet world: %v", c.caller, first, c.callees)
 	}
 	if !w.mayHear(c) {

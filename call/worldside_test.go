@@ -28,15 +28,16 @@ type side struct {
 	records []Record
 	seen    map[string]int
 
-	crashed  bool
-	adopts   bool // it took over from a background call
-	adopted  bool // its last event was OnAdopted
-	over     *Disconnected
-	overAt   time.Time
-	ringing  bool // Ringing was said, and not accepted or ended since
-	rang     bool
-	accepted bool
-	prep     bool // in preparation
+	crashed     bool
+	adopts      bool // it took over from a background call
+	adopted     bool // its last event was OnAdopted
+	over        *Disconnected
+	overAt      time.Time
+	connectedAt time.Time
+	ringing     bool // Ringing was said, and not accepted or ended since
+	rang        bool
+	accepted    bool
+	prep        bool // in preparation
 
 	muted, held, silenced, activated bool
 	peerMuted, peerHeld, lost        bool
@@ -56,6 +57,16 @@ func (s *simStation) side(l *line, role Role, id string) *side {
 	x.activation = len(s.w.all())%3 == 0
 	x.activated = !x.activation
 	return x
+}
+
+// rangOn: it said that it rings, and did not end that itself.
+func (x *side) rangOn() bool { return x.rang && (x.over == nil || x.over.Source != SourceCallee) }
+
+// fresh: it has connected within the last second.
+func (x *side) fresh() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return !x.connectedAt.IsZero() && time.Since(x.connectedAt) < time.Second
 }
 
 func (x *side) wasAdopted() bool { x.mu.Lock(); defer x.mu.Unlock(); return x.adopted }
@@ -288,7 +299,7 @@ func (x *side) rings(say func() bool) bool {
 func (x *side) connects(in, should bool) {
 	gaveWay := x.role == RoleCallee && x.gaveWay()
 	x.event("connected", fmt.Sprint(in), func() {
-		x.prep, x.ringing = in, false
+		x.prep, x.ringing, x.connectedAt = in, false, time.Now()
 		if should != (in && x.role == RoleCallee) {
 			x.w.fail("%s: should finish: %v", x.tag(), should)
 		}
