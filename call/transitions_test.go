@@ -148,7 +148,7 @@ var like = map[string]string{
 	"caller over: unreachable": "over: its own end", "caller over: declined at one of two": "over: its own end",
 	"caller asked by all devices that there may be": "waitAnswer",
 	"callee connected": "", "callee connected without a path": "connected", "callee in preparation": "connected", "callee prepared": "connected",
-	"callee adopts": "asks", "callee ending: declines after accept": "ending: declines", "callee ending: ends the talk": "ending: declines",
+	"callee adopts": "asks", "callee in preparation, ending": "ending: ends the talk", "callee ending: declines after accept": "ending: declines", "callee ending: ends the talk": "ending: declines",
 	"callee over: told by the caller": "", "callee over: alone": "over: told by the caller", "callee over: handed over": "over: told by the caller",
 }
 
@@ -274,6 +274,7 @@ func tableStates() (list []namedState) {
 	add("asks", "trying", offer)
 	add("adopts", "quiet", evVerify{nonce: "k", replaces: []string{"j"}, quiet: true}, offer)
 	add("adopts, and wishes", "adopts", evRinging{}, evAccept{true})
+	add("adopts, ending", "adopts", evEnd{})
 	add("verified", "asks", standing(true))
 	add("verified, no preparation offered", "asks", standing(false))
 	add("rings", "verified", evRinging{}, session("k", SessionUp, ""))
@@ -283,6 +284,7 @@ func tableStates() (list []namedState) {
 	add("connected", "accepts", connected(false))
 	add("connected without a path", "accepts with preparation", connected(false))
 	add("in preparation", "accepts with preparation", connected(true))
+	add("in preparation, ending", "in preparation", evEnd{})
 	add("prepared", "in preparation", evFinishPrep{})
 	add("muted and silenced", "connected", evMute{true}, evSilence{true})
 	add("holds", "connected", evHold{true, "why"})
