@@ -68,7 +68,8 @@ const (
 	// SessionUp: ICE and DTLS are complete and the data channel is open; also
 	// after a lost path came back.
 	SessionUp
-	// SessionLost: nothing was heard from the peer for 2 s.
+	// SessionLost: nothing was heard from the peer for 2 s, or it let go of its
+	// session without an end that arrived.
 	SessionLost
 	// SessionMessage carries a message of the data channel.
 	SessionMessage

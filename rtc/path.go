@@ -63,7 +63,7 @@ func (s *Session) look() {
 	channel := s.channel.ReadyState()
 	if channel == webrtc.DataChannelStateClosed {
 		s.drain()
-		s.fail(call.SessionFailed, errors.New("the peer closed the connection"))
+		s.closedByPeer()
 		return
 	}
 	s.lookAtPath(channel == webrtc.DataChannelStateOpen)
@@ -79,6 +79,14 @@ func (s *Session) drain() {
 			return
 		}
 	}
+}
+
+// closedByPeer: the peer let go of its session. Its end comes by another way,
+// if it was not in what was drained; until then, as far as this side knows, it
+// has vanished.
+func (s *Session) closedByPeer() {
+	s.setPath(pathLost)
+	s.failed = true // nothing comes of it any more
 }
 
 func (s *Session) failDTLS() {

@@ -263,7 +263,7 @@ func TestCloseFlushes(t *testing.T) {
 			t.Errorf("got message %q, want %d", got, i)
 		}
 	}
-	caller.next(call.SessionFailed)
+	caller.next(call.SessionLost)
 	if callee.Send([]byte("x")) || callee.WriteFrame([]byte("x"), 480) {
 		t.Error("something was sent after Close")
 	}
