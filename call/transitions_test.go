@@ -222,6 +222,8 @@ func tableStates() (list []namedState) {
 	add("one of two declined", "rings at two, only device", from(atKitchen, "k", TypeEnd, &EndBody{Reason: ReasonDecline, Source: SourceCallee}), timer(timerReply))
 	add("one of two failed", "rings at two", session("h", SessionFailed, ""))
 	add("adopted at the hall", "rings at two", from(atHall2, "h2", TypeVerify, &VerifyBody{Nonce: "h2", Offer: "o", Replaces: []string{"h"}}))
+	add("rings at two, another process of the hall's is busy", "rings at two", from(atHall2, "", TypeEnd, &EndBody{Reason: ReasonBusy, Source: SourceCallee}))
+	add("rings at two, another process of the hall's asks", "rings at two", verify(atHall2, "h2"))
 	full := []any{evMake{}}
 	for i := range MaxDevices {
 		full = append(full, verify(Address{"house", "home", fmt.Sprint("d", i), "s1"}, fmt.Sprint("n", i)))
