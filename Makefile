@@ -25,7 +25,7 @@ ARM64_LIMIT := 15000000
 export TAGS FUZZTIME STATICCHECK GOVULNCHECK
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-mutants test-board test-board-full test-deb bench lint fuzz arm64 deb clean
+.PHONY: help build run test test-mutants test-worlds test-board test-board-full test-mutants test-board test-board-full test-deb bench lint fuzz arm64 deb clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24

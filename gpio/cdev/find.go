@@ -1,7 +1,6 @@
 package cdev
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -83,6 +82,3 @@ func findNamed[C chip](of []C, at Place, fail func(error, string, ...any) (C, In
 	}
 	return fail(ErrNoLine, "present: %s", strings.Join(names, ", "))
 }
-
-// errUnsupported is for systems without the character device.
-var errUnsupported = errors.New("GPIO lines need Linux")

@@ -2,13 +2,20 @@
 
 package cdev
 
-import "intercom/gpio"
+import (
+	"errors"
+
+	"intercom/gpio"
+)
 
 // Input is a line that is read.
 type Input struct{ gpio.Input }
 
 // Output is a line that is driven.
 type Output struct{ gpio.Output }
+
+// errUnsupported is for systems without the character device.
+var errUnsupported = errors.New("GPIO lines need Linux")
 
 // Lookup needs Linux.
 func Lookup(Place) (Info, error) { return Info{}, errUnsupported }

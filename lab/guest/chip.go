@@ -131,5 +131,3 @@ type gpioLineInfo struct {
 }
 
 const ioctlLineInfo = 0xc100b405
-
-func (i gpioLineInfo) owner() string { return unix.ByteSliceToString(i.consumer[:]) }

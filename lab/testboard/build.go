@@ -17,7 +17,6 @@ var errBuild = errors.New("build")
 // builder makes what runs in the board, each once.
 type builder struct {
 	dir     string // for what is built
-	kernel  string // folder of lab/kernel
 	tags    string
 	overlay string // a file for go's -overlay, or ""
 	built   map[string]string
