@@ -54,8 +54,15 @@ func openHouse(ctx context.Context, brokerURL string) (h *house, err error) {
 			h.Close()
 		}
 	}()
+	if h.authority, err = identity.CreateKey(filepath.Join(dir, "authority.key")); err != nil {
+		return h, err
+	}
 	if brokerURL == "" {
-		if h.broker, err = start("broker", "broker", "--listen", "127.0.0.1:0"); err != nil {
+		public := filepath.Join(dir, "authority.pub")
+		if err = identity.WriteAuthority(public, h.authority.Public()); err != nil {
+			return h, err
+		}
+		if h.broker, err = start("broker", "broker", "--listen", "127.0.0.1:0", "--authority", public, "--service", "demo"); err != nil {
 			return h, err
 		}
 		if brokerURL, err = h.broker.line(startTime); err != nil {
@@ -63,9 +70,6 @@ func openHouse(ctx context.Context, brokerURL string) (h *house, err error) {
 		}
 	}
 	h.url = brokerURL
-	if h.authority, err = identity.CreateKey(filepath.Join(dir, "authority.key")); err != nil {
-		return h, err
-	}
 	for _, m := range []struct {
 		to         **member
 		kind, user string

@@ -69,6 +69,10 @@ func TestCommandLine(t *testing.T) {
 		{"key show " + filepath.Join(dir, "none.key"), exitFailed, "", "none.key"},
 		{"status --socket " + filepath.Join(dir, "none.sock"), exitFailed, "", "is the station running"},
 		{"broker --listen 256.0.0.1:1", exitFailed, "", "256.0.0.1"},
+		{"broker --authority a.pub", exitUsage, "", "--authority and --service go together"},
+		{"broker --clock-floor f", exitUsage, "", "--clock-floor goes with --authority"},
+		{"broker --service s --authority " + filepath.Join(dir, "none.pub"), exitFailed, "", "none.pub"},
+		{"broker --listen 127.0.0.1:0 --tls-cert c.pem", exitFailed, "", "set both files"},
 	} {
 		code, out, errs := run(t, strings.Fields(tc.args)...)
 		if code != tc.code || !strings.Contains(out, tc.out) || !strings.Contains(errs, tc.errs) {

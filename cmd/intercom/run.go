@@ -12,7 +12,6 @@ import (
 	"runtime/debug"
 
 	"intercom/board"
-	"intercom/broker"
 	"intercom/config"
 	"intercom/station"
 )
@@ -66,21 +65,6 @@ func logger(c config.Log, w io.Writer) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, o))
 	}
 	return slog.New(slog.NewTextHandler(w, o))
-}
-
-type brokerCmd struct {
-	Listen string `arg:"--listen" default:"127.0.0.1:1883" placeholder:"HOST:PORT" help:"where to listen; port 0 takes a free one. Without authentication: keep it in the house's own network"`
-}
-
-// Run prints the address once it listens, and serves until SIGTERM or SIGINT.
-func (b brokerCmd) Run(ctx context.Context, c console) error {
-	br, err := broker.Start(broker.Config{Listen: b.Listen, Log: slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: slog.LevelWarn}))})
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(c.out, "mqtt://%s\n", br.Addr())
-	<-ctx.Done()
-	return br.Close()
 }
 
 type configCmd struct {
