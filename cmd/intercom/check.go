@@ -79,7 +79,7 @@ var steps = []struct {
 
 // Run prints what was found. It fails if a step did.
 func (r checkCmd) Run(ctx context.Context, c console) error {
-	d := diagnosis{machine: thisMachine(), path: r.Config, loop: r.Sound}
+	d := diagnosis{machine: thisMachine(c.build.Time), path: r.Config, loop: r.Sound}
 	return d.report(ctx, c.out, r.JSON)
 }
 

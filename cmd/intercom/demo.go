@@ -46,7 +46,7 @@ func (r demoCmd) Run(ctx context.Context, c console) error {
 	if r.Once {
 		return once(ctx, c, r.Broker, r.Count, r.JSON)
 	}
-	h, err := openHouse(ctx, r.Broker)
+	h, err := openHouse(ctx, r.Broker, c.issueTime())
 	if h != nil {
 		defer h.Close()
 	}

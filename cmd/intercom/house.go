@@ -24,8 +24,9 @@ type house struct {
 	dir       string
 	url       string // of the broker
 	authority identity.Key
-	guests    string   // folder that a guest's key is in; "": none
-	broker    *process // nil: somebody else's
+	now       time.Time // from which its tokens count
+	guests    string    // folder that a guest's key is in; "": none
+	broker    *process  // nil: somebody else's
 	door      *member
 	indoor    *member
 }
@@ -43,12 +44,13 @@ type member struct {
 const startTime = 15 * time.Second
 
 // openHouse makes all that a house needs in a folder of its own and starts it.
-func openHouse(ctx context.Context, brokerURL string) (h *house, err error) {
+// Its tokens count from now.
+func openHouse(ctx context.Context, brokerURL string, now time.Time) (h *house, err error) {
 	dir, err := os.MkdirTemp("", "intercom-demo-")
 	if err != nil {
 		return nil, fmt.Errorf("demo: make a folder: %w", err)
 	}
-	h = &house{dir: dir}
+	h = &house{dir: dir, now: now}
 	defer func() {
 		if err != nil {
 			h.Close()
@@ -167,7 +169,7 @@ func (h *house) enrol(dir, user, device string) error {
 		return err
 	}
 	token, err := identity.Authority{Key: h.authority}.Issue(identity.TokenRequest{
-		Service: "demo", User: user, Device: device, Key: key.Public(), Now: time.Now(), Lifetime: 24 * time.Hour,
+		Service: "demo", User: user, Device: device, Key: key.Public(), Now: h.now, Lifetime: 24 * time.Hour,
 	})
 	if err != nil {
 		return err

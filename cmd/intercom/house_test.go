@@ -15,7 +15,7 @@ import (
 
 func open(t *testing.T) *house {
 	t.Helper()
-	h, err := openHouse(t.Context(), "")
+	h, err := openHouse(t.Context(), "", time.Now())
 	if h != nil {
 		t.Cleanup(h.Close)
 	}

@@ -89,7 +89,7 @@ func (r tokenIssueCmd) Run(_ context.Context, c console) error {
 		return err
 	}
 	token, err := identity.Authority{Key: authority}.Issue(identity.TokenRequest{
-		Service: r.Service, User: r.User, Device: r.Device, Key: key.Public(), Now: time.Now(), Lifetime: r.Lifetime,
+		Service: r.Service, User: r.User, Device: r.Device, Key: key.Public(), Now: c.issueTime(), Lifetime: r.Lifetime,
 	})
 	if err != nil {
 		return usageError{err}

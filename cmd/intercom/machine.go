@@ -40,7 +40,7 @@ type machine struct {
 	build   time.Time // of this program
 }
 
-func thisMachine() machine {
+func thisMachine(build time.Time) machine {
 	m := machine{
 		root:    os.DirFS("/"),
 		access:  func(path string) error { return unix.Access(path, unix.R_OK|unix.W_OK) },
@@ -55,7 +55,7 @@ func thisMachine() machine {
 		},
 		dial:  dial,
 		time:  kernelTime,
-		build: buildInfo().Time,
+		build: build,
 	}
 	m.keys = func(c *config.Config) (time.Time, error) { return station.CheckKeys(c, m.build) }
 	m.look = func(ctx context.Context, c *config.Config, users []string) (mqttpush.Probe, error) {

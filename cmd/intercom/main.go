@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/alexflint/go-arg"
 )
@@ -17,7 +18,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer stop()
-	os.Exit(logic(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(console{os.Stdout, os.Stderr, time.Now, buildInfo()}.logic(ctx, os.Args[1:]))
 }
 
 // The exit codes.
@@ -61,8 +62,23 @@ func (commands) Epilogue() string {
 Exit codes: 0 done, 1 it failed, 2 the command line or a configuration file is wrong.`
 }
 
-// console is where a command speaks.
-type console struct{ out, err io.Writer }
+// console is where a command speaks, and what it knows of the time and of its
+// own build.
+type console struct {
+	out, err io.Writer
+	now      func() time.Time
+	build    build
+}
+
+// issueTime is the time from which a token counts that is issued now. No
+// station believes a time before its build, so a token must not be used up by a
+// clock that is behind that: a board without a clock chip starts in 1970.
+func (c console) issueTime() time.Time {
+	if now := c.now(); now.After(c.build.Time) {
+		return now
+	}
+	return c.build.Time
+}
 
 // command is one that does something; the others only hold subcommands.
 type command interface {
@@ -70,10 +86,10 @@ type command interface {
 }
 
 // logic runs one command line and gives the exit code.
-func logic(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+func (c console) logic(ctx context.Context, args []string) int {
 	parser, err := arg.NewParser(arg.Config{Program: "intercom", IgnoreEnv: true}, &commands{})
 	if err != nil {
-		fmt.Fprintln(stderr, "intercom:", err)
+		fmt.Fprintln(c.err, "intercom:", err)
 		return exitFailed
 	}
 	if len(args) == 0 {
@@ -81,7 +97,7 @@ func logic(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	err = parser.Parse(args)
 	if errors.Is(err, arg.ErrHelp) {
-		parser.WriteHelp(stdout)
+		parser.WriteHelp(c.out)
 		return exitOK
 	}
 	cmd, runs := parser.Subcommand().(command)
@@ -90,19 +106,19 @@ func logic(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	if err != nil {
 		names := append([]string{"intercom"}, parser.SubcommandNames()...)
-		fmt.Fprintf(stderr, "intercom: %v; see %s --help\n", err, strings.Join(names, " "))
-		parser.WriteUsage(stderr)
+		fmt.Fprintf(c.err, "intercom: %v; see %s --help\n", err, strings.Join(names, " "))
+		parser.WriteUsage(c.err)
 		return exitUsage
 	}
-	err = cmd.Run(ctx, console{stdout, stderr})
+	err = cmd.Run(ctx, c)
 	var usage usageError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &usage):
-		fmt.Fprintln(stderr, "intercom:", err)
+		fmt.Fprintln(c.err, "intercom:", err)
 		return exitUsage
 	}
-	fmt.Fprintln(stderr, "intercom:", err)
+	fmt.Fprintln(c.err, "intercom:", err)
 	return exitFailed
 }

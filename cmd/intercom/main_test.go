@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -14,19 +16,38 @@ import (
 	"time"
 )
 
+// asProgram and builtAt are for the children of a test: to be the program, and
+// one that was built at a time in RFC 3339.
+const (
+	asProgram = "INTERCOM_TEST_AS_PROGRAM"
+	builtAt   = "INTERCOM_TEST_BUILT_AT"
+)
+
 // TestMain lets the test binary be the program too, for the demo's processes.
 func TestMain(m *testing.M) {
-	if os.Getenv("INTERCOM_TEST_AS_PROGRAM") == "1" {
+	built, err := time.Parse(time.RFC3339, os.Getenv(builtAt))
+	switch {
+	case os.Getenv(asProgram) != "1":
+		os.Setenv(asProgram, "1")
+		os.Exit(m.Run())
+	case err != nil:
 		main()
 	}
-	os.Setenv("INTERCOM_TEST_AS_PROGRAM", "1") // for the children
-	os.Exit(m.Run())
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	os.Exit(console{os.Stdout, os.Stderr, time.Now, build{Time: built}}.logic(ctx, os.Args[1:]))
 }
 
 func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
+	return runAt(t, time.Now, buildInfo(), args...)
+}
+
+// runAt is run with a clock and a build.
+func runAt(t *testing.T, now func() time.Time, b build, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
 	var out, errs bytes.Buffer
-	code = logic(t.Context(), args, &out, &errs)
+	code = console{&out, &errs, now, b}.logic(t.Context(), args)
 	return code, out.String(), errs.String()
 }
 

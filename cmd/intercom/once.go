@@ -55,7 +55,7 @@ const (
 // once makes count whole calls without a person.
 func once(ctx context.Context, c console, brokerURL string, count int, asJSON bool) error {
 	var runs []onceResult
-	h, err := openHouse(ctx, brokerURL)
+	h, err := openHouse(ctx, brokerURL, c.issueTime())
 	if h != nil {
 		defer h.Close()
 	}

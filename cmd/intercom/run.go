@@ -40,8 +40,7 @@ func (r runCmd) Run(ctx context.Context, c console) error {
 	}
 	debug.SetGCPercent(gcPercent)
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), leastProcs))
-	b := buildInfo()
-	return station.Run(ctx, cfg, station.Options{Log: logger(cfg.Log, c.err), Version: b.Version, Build: b.Time, Service: service})
+	return station.Run(ctx, cfg, station.Options{Log: logger(cfg.Log, c.err), Version: c.build.Version, Build: c.build.Time, Service: service})
 }
 
 func loadConfig(path string, warn io.Writer) (*config.Config, error) {
@@ -126,7 +125,7 @@ type versionCmd struct{}
 
 // Run prints the version.
 func (versionCmd) Run(_ context.Context, c console) error {
-	b := buildInfo()
+	b := c.build
 	_, err := fmt.Fprintf(c.out, "intercom %s (%s, %s/%s)\n", b.Version, b.Go, b.OS, b.Arch)
 	return err
 }
