@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -56,25 +57,12 @@ func (c *Config) checkStation() {
 func (c *Config) checkBroker() {
 	b := c.Broker
 	c.required("broker.url", b.URL, `write url = "mqtt://host" or url = "mqtts://host"`)
-	u, err := url.Parse(b.URL)
-	if err != nil {
-		c.bad("broker.url", "%q is not a URL; write it as in mqtt://broker.example:1883", b.URL)
-		u = &url.URL{}
-	} else if b.URL != "" {
-		bare := url.URL{Scheme: u.Scheme, Host: u.Host}
-		switch {
-		case u.Scheme != "mqtt" && u.Scheme != "mqtts":
-			c.bad("broker.url", "%q does not start with mqtt:// or mqtts://; write one of them", b.URL)
-		case u.User != nil:
-			// The value is not repeated: it may hold a password.
-			c.bad("broker.url", "a user has no place in it: devices prove themselves with their key; remove everything up to the @")
-		case bare.String() != strings.TrimSuffix(b.URL, "/") || u.Hostname() == "":
-			c.bad("broker.url", "%q is not a host and a port; write it as in %s://broker.example", b.URL, u.Scheme)
-		default:
-			c.port("broker.url", u.Port())
+	if b.URL != "" {
+		if err := CheckBrokerURL(b.URL); err != nil {
+			c.bad("broker.url", "%v", err)
 		}
 	}
-	if b.CA != "" && u.Scheme == "mqtt" {
+	if b.CA != "" && strings.HasPrefix(b.URL, "mqtt:") {
 		c.bad("broker.ca", "is only used with mqtts://; write the url with mqtts, or remove ca")
 	}
 	between(c, "broker.keep_alive", b.KeepAlive, time.Second, time.Minute)
@@ -82,6 +70,24 @@ func (c *Config) checkBroker() {
 		c.bad("broker.keep_alive", "%v is not in whole seconds, which MQTT counts in; write %v", b.KeepAlive, b.KeepAlive.Round(time.Second))
 	}
 	between(c, "broker.connect_timeout", b.ConnectTimeout, time.Second, time.Minute)
+}
+
+// CheckBrokerURL says what is wrong with the address of an MQTT broker, and what to write instead.
+func CheckBrokerURL(s string) error {
+	u, err := url.Parse(s)
+	if err != nil {
+		return fmt.Errorf("%q is not a URL; write it as in mqtt://broker.example:1883", s)
+	}
+	bare := url.URL{Scheme: u.Scheme, Host: u.Host}
+	switch {
+	case u.Scheme != "mqtt" && u.Scheme != "mqtts":
+		return fmt.Errorf("%q does not start with mqtt:// or mqtts://; write one of them", s)
+	case u.User != nil:
+		return errors.New("a user has no place in it: devices prove themselves with their key; remove everything up to the @")
+	case bare.String() != strings.TrimSuffix(s, "/") || u.Hostname() == "":
+		return fmt.Errorf("%q is not a host and a port; write it as in %s://broker.example", s, u.Scheme)
+	}
+	return checkPort(u.Port())
 }
 
 func (c *Config) checkBoard() {
@@ -362,13 +368,14 @@ func (c *Config) atMost(key string, n int) {
 	}
 }
 
-func (c *Config) port(key, port string) {
+func checkPort(port string) error {
 	if port == "" {
-		return
+		return nil
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-		c.bad(key, "%s is not a port; use 1 to 65535", port)
+		return fmt.Errorf("%s is not a port; use 1 to 65535", port)
 	}
+	return nil
 }
 
 // server checks scheme:host or scheme:host:port (RFC 7064, RFC 7065).
@@ -383,8 +390,8 @@ func (c *Config) server(key, s string, schemes ...string) {
 		c.bad(key, "%q is not an address; write it as in %s:host.example:3478", s, schemes[0])
 	} else if s == "" {
 		c.required(key, s, fmt.Sprintf("write it as in %s:host.example:3478", schemes[0]))
-	} else {
-		c.port(key, u.Port())
+	} else if err := checkPort(u.Port()); err != nil {
+		c.bad(key, "%v", err)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"intercom/board/sim"
+	"intercom/config"
 	"intercom/station"
 )
 
@@ -34,6 +35,11 @@ func (r demoCmd) check() error {
 	}
 	if r.Count < 1 || r.Count > 10000 {
 		return usageError{fmt.Errorf("--count is %d, 1 to 10000 allowed", r.Count)}
+	}
+	if r.Broker != "" {
+		if err := config.CheckBrokerURL(r.Broker); err != nil {
+			return usageError{fmt.Errorf("--broker: %w", err)}
+		}
 	}
 	return nil
 }
@@ -140,6 +146,9 @@ func (h *house) lines(ctx context.Context, w io.Writer, in io.Reader) error {
 		case b, ok := <-typed:
 			if !ok {
 				return nil
+			}
+			if _, known := keys[b]; !known && b != 'q' && b > ' ' {
+				fmt.Fprintf(w, "%q presses nothing: %s\n", b, strings.TrimSpace(keyHelp))
 			}
 			if quit, err := h.press(b); quit || err != nil {
 				return err

@@ -82,6 +82,7 @@ func TestCommandLine(t *testing.T) {
 		{"run", exitUsage, "", "CONFIG is required; see intercom run --help\nUsage: intercom run --config CONFIG"},
 		{"demo --json", exitUsage, "", "--once"},
 		{"demo --once --count 0", exitUsage, "", "1 to 10000"},
+		{"demo --broker http://x", exitUsage, "", "--broker: \"http://x\" does not start with mqtt://"},
 		{"config check " + bad, exitUsage, "", "bad.toml:2"},
 		{"config check " + filepath.Join(dir, "none.toml"), exitUsage, "", "none.toml"},
 		{"config check ../../config/sample.toml", exitOK, "is fine", ""},

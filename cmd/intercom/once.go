@@ -130,6 +130,14 @@ func summarise(runs []onceResult, count int) manyResult {
 
 func printTable(w io.Writer, m manyResult) {
 	fmt.Fprintf(w, "%d of %d calls went as they should, on simulated boards\n", m.Succeeded, len(m.Runs))
+	for i, r := range m.Runs {
+		if !r.OK {
+			fmt.Fprintf(w, "call %d: %s\n", i+1, r.Error)
+		}
+	}
+	if m.Succeeded == 0 {
+		return // nothing was measured
+	}
 	fmt.Fprintf(w, "%-24s %10s %10s\n", "", "median", "worst")
 	names := []string{"press to acknowledged", "press to ringing", "accept to first voice", "mouth to ear", "door memory", "indoor memory", "broker memory"}
 	for i, n := range names {
@@ -140,11 +148,6 @@ func printTable(w io.Writer, m manyResult) {
 		fmt.Fprintf(w, "%-24s %6.1f %-3s %6.1f %s\n", n, *m.Median.fields()[i], unit, *m.Worst.fields()[i], unit)
 	}
 	fmt.Fprintf(w, "%-24s %6d     %6d\n", "goroutines leaked", m.Median.GoroutinesLeaked, m.Worst.GoroutinesLeaked)
-	for i, r := range m.Runs {
-		if !r.OK {
-			fmt.Fprintf(w, "call %d: %s\n", i+1, r.Error)
-		}
-	}
 }
 
 func ms(d time.Duration) float64 { return round(float64(d) / 1e6) }
