@@ -164,11 +164,15 @@ func TestCheckToken(t *testing.T) {
 func TestAdmission(t *testing.T) {
 	h := newService(t)
 	cert, key := certificate(t)
-	b, err := broker.Start(broker.Config{Listen: "127.0.0.1:0", TLSCert: cert, TLSKey: key, Verifier: h.verifier})
-	if err != nil {
-		t.Fatal(err)
+	serve := func(host string) *broker.Broker {
+		b, err := broker.Start(broker.Config{Listen: host + ":0", TLSCert: cert, TLSKey: key, Verifier: h.verifier})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { b.Close() })
+		return b
 	}
-	t.Cleanup(func() { b.Close() })
+	b, elsewhere := serve("127.0.0.1"), serve("127.0.0.2") // the certificate is for the first
 	as := func(r resident, set ...func(*Config)) func(*Config) {
 		return func(c *Config) {
 			c.URL, c.CAFile, c.Sealer = "mqtts://"+b.Addr(), cert, r.sealer
@@ -177,7 +181,8 @@ func TestAdmission(t *testing.T) {
 			}
 		}
 	}
-	d, p := newPeer(t, "", door, as(h.admit(t, door))), newPeer(t, "", phone, as(h.admit(t, phone)))
+	in1970 := func(c *Config) { c.Now = func() time.Time { return time.Unix(0, 0) } } // a clock that nobody has set
+	d, p := newPeer(t, "", door, as(h.admit(t, door), in1970)), newPeer(t, "", phone, as(h.admit(t, phone)))
 	d.waitState(t, true)
 	p.waitState(t, true)
 	if err := d.send(t, phone.UserAddress(), "ring"); err != nil {
@@ -201,8 +206,9 @@ func TestAdmission(t *testing.T) {
 		{"nobody", as(resident{}), "refused this device"},
 		{"another's credentials", as(h.admit(t, phone)), "refused this device"},
 		{"a broker with another certificate", as(h.admit(t, door), func(c *Config) { c.CAFile = otherCA }), "unknown authority"},
+		{"a broker with another address", as(h.admit(t, door), func(c *Config) { c.URL = "mqtts://" + elsewhere.Addr() }), "certificate"},
 		{"a broker with another name", as(h.admit(t, door), func(c *Config) { c.URL = "mqtts://localhost:" + port }), "certificate"},
-		{"a certificate of the future", as(h.admit(t, door), func(c *Config) { c.Now = func() time.Time { return time.Unix(0, 0) } }), "not yet valid"},
+		{"a certificate of the past", as(h.admit(t, door), func(c *Config) { c.Now = func() time.Time { return time.Now().Add(2 * time.Hour) } }), "expired"},
 		{"a plain connection", as(h.admit(t, door), func(c *Config) { c.URL, c.CAFile = "mqtt://"+b.Addr(), "" }), "log in at"},
 	}
 	for _, tt := range tests {

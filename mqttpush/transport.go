@@ -44,8 +44,9 @@ type Config struct {
 	// CAFile holds the certificates to trust, PEM, for mqtts; "" means the
 	// system's.
 	CAFile string
-	// Now is what the broker's certificate is checked against; nil means
-	// time.Now. A board whose clock may be wrong gives identity.Floor's.
+	// Now is what the end of the broker's certificate is checked against,
+	// never its beginning; nil means time.Now. A board whose clock may be
+	// wrong gives identity.Floor's.
 	Now func() time.Time
 	// Self is this process: all four parts.
 	Self call.Address
