@@ -114,6 +114,7 @@ func TestParseErrors(t *testing.T) {
 		{"period", "441\namp", "40\namp", `p.toml:34:1: sound.period: 40 is not 1 to 40 ms at 44100 Hz; use 44 to 1764`},
 		{"amplifier", "amplifier = \"amp\"", "amplifier = \"call\"", `p.toml:35:1: sound.amplifier: board p has no amplifier "call"; it has amp; name one of them, or add it as [[output]] with kind = "amplifier"`},
 		{"delay", `"20ms"`, `"2s"`, `p.toml:36:1: sound.amplifier_delay: 2s is out of bounds; use 0s to 1s`},
+		{"delay of nothing", "amplifier = \"amp\"\n", "", `p.toml:35:1: sound.amplifier_delay: there is no amplifier to wait for; name its output with amplifier, or remove it`},
 		{"control", `"Speaker Playback Volume"`, `""`, `p.toml:38:1: sound.mixer[0].control: "" is not a control; write its name as amixer shows it`},
 		{"value", `"80%"`, `""`, `p.toml:39:1: sound.mixer[0].value: "" is not a value; write it as in "80%", "-6dB" or "on"`},
 	}

@@ -183,6 +183,9 @@ func checkSound(doc *stricttoml.Doc, s Sound, simulated bool) {
 		doc.Problem("sound.period", "%d is not 1 to 40 ms at %d Hz; use %d to %d", s.Period, s.Rate, low, high)
 	}
 	between(doc, "sound.amplifier_delay", s.AmplifierDelay, 0, time.Second)
+	if s.Amplifier == "" && s.AmplifierDelay != 0 {
+		doc.Problem("sound.amplifier_delay", "there is no amplifier to wait for; name its output with amplifier, or remove it")
+	}
 	if len(s.Mixer) > maxMixer {
 		doc.Problem("sound.mixer", "has %d entries, over the limit of %d; remove some", len(s.Mixer), maxMixer)
 		return

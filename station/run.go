@@ -127,7 +127,7 @@ func (s *station) open(open *closers) error {
 }
 
 func (s *station) openSound(open *closers) (err error) {
-	s.sound, err = openSound(s.board.Card(), audio.EngineConfig{
+	s.sound, err = openSound(s.board.Card(), s.profile.Sound.AmplifierDelay, audio.EngineConfig{
 		FrameSamples: int(s.cfg.Sound.Frame * audio.SampleRate / time.Second),
 		Bitrate:      s.cfg.Sound.Bitrate,
 	}, s.log, s.hear)

@@ -53,6 +53,7 @@ type sound struct {
 	log    *slog.Logger
 	tell   func(heard) // never waits
 	retry  time.Duration
+	settle int // periods after a start in which the amplifier is not awake yet
 
 	call  atomic.Pointer[call.Call] // whose voice is sent and played
 	fault atomic.Pointer[cardFault] // nil: the card runs
@@ -65,18 +66,19 @@ type sound struct {
 type cardFault struct{ err error }
 
 type soundCounters struct {
-	periods, captureXruns, playXruns, starts, faults, codecErrors atomic.Uint64
+	periods, absent, captureXruns, playXruns, starts, faults, codecErrors atomic.Uint64
 }
 
 // openSound starts the card, once before it returns, and again for as long as
-// it has to.
-func openSound(card Card, cfg audio.EngineConfig, log *slog.Logger, tell func(heard)) (*sound, error) {
-	period := time.Duration(card.Period()) * time.Second / time.Duration(max(card.Rate(), 1))
+// it has to. settle is how long after a start nothing is heard yet.
+func openSound(card Card, settle time.Duration, cfg audio.EngineConfig, log *slog.Logger, tell func(heard)) (*sound, error) {
+	period := periodOf(card)
 	if card.Rate() != audio.SampleRate || period < minPeriod || period > maxPeriod {
 		return nil, fmt.Errorf("station: sound card: %d Hz with periods of %v: this program needs %d Hz and %v to %v; correct [sound] in the board's profile",
 			card.Rate(), period, audio.SampleRate, minPeriod, maxPeriod)
 	}
 	s := &sound{card: card, log: log, tell: tell, retry: cardRetry, quit: make(chan struct{}), done: make(chan struct{})}
+	s.settle = int((settle + period - 1) / period)
 	cfg.Send = func(payload []byte, samples int) {
 		if c := s.call.Load(); c != nil {
 			c.WriteFrame(payload, uint32(samples))
@@ -139,11 +141,10 @@ func (s *sound) lost(err error) {
 
 func (s *sound) run(started bool) {
 	defer close(s.done)
+	p := newPeriods(s.card)
 	for {
-		s.turns.Add(1)
 		if started {
-			s.tell(heard{card: true})
-			err := s.pull()
+			err := s.pull(p)
 			_ = s.card.Close() // it is gone, or we are
 			if s.stopping() {
 				return
@@ -151,32 +152,65 @@ func (s *sound) run(started bool) {
 			s.lost(err)
 			s.tell(heard{card: true, reason: err})
 		}
-		wait := time.NewTimer(s.retry)
-		select {
-		case <-s.quit:
-			wait.Stop()
+		if !s.absent(p) {
 			return
-		case <-wait.C:
 		}
 		started = s.start()
 	}
 }
 
-// pull moves periods until the card is lost or closed.
-func (s *sound) pull() error {
-	p := periods{in: make([]int16, s.card.Period()), out: make([]int16, s.card.Period())}
+// pull moves periods until the card is lost or closed. The card counts as
+// there once it can be heard.
+func (s *sound) pull(p *periods) error {
+	p.surplus, p.settling = false, s.settle
+	if p.settling == 0 {
+		s.tell(heard{card: true})
+	}
 	for !s.stopping() {
-		if err := s.step(&p); err != nil {
+		if err := s.step(p); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// periods are the buffers of pull.
+// absent goes on without a card until it is time to try it again; false when
+// the sound is closed meanwhile. The clock takes the card's place: silence is
+// captured, and nobody hears what is played. So the peer's stream does not
+// break off, its voice does not pile up, and tones come to their end.
+func (s *sound) absent(p *periods) bool {
+	clock := time.NewTicker(periodOf(s.card))
+	defer clock.Stop()
+	for range s.retry / periodOf(s.card) {
+		select {
+		case <-s.quit:
+			return false
+		case <-clock.C:
+		}
+		s.turns.Add(1)
+		clear(p.in)
+		captured, played := s.exchange(p)
+		p.unheard(&played)
+		s.count.absent.Add(1)
+		s.report(captured, played)
+	}
+	return true
+}
+
+// periods are what one turn of the goroutine has in hand.
 type periods struct {
-	in, out []int16
-	surplus bool // the ring holds a period too many
+	in, out   []int16
+	surplus   bool // the ring holds a period too many
+	settling  int  // periods until the amplifier is awake
+	lateVoice bool // the peer's voice began while nobody could hear it
+}
+
+func newPeriods(c Card) *periods {
+	return &periods{in: make([]int16, c.Period()), out: make([]int16, c.Period())}
+}
+
+func periodOf(c Card) time.Duration {
+	return time.Duration(c.Period()) * time.Second / time.Duration(max(c.Rate(), 1))
 }
 
 // step moves one period each way.
@@ -190,14 +224,8 @@ func (s *sound) step(p *periods) error {
 	if err != nil {
 		return err
 	}
-	captured, err := s.engine.Capture(p.in)
-	if err != nil {
-		s.count.codecErrors.Add(1)
-	}
-	played, err := s.engine.Playback(p.out)
-	if err != nil {
-		s.count.codecErrors.Add(1)
-	}
+	captured, played := s.exchange(p)
+	woke := p.wake(&played)
 	// An xrun of playback means that one period came late: what it left in
 	// the ring would delay all that follows, so the next one is not played.
 	if p.surplus {
@@ -210,7 +238,43 @@ func (s *sound) step(p *periods) error {
 	}
 	s.count.periods.Add(1)
 	s.report(captured, played)
+	if woke {
+		s.tell(heard{card: true})
+	}
 	return nil
+}
+
+// exchange gives the engine p.in and takes p.out from it.
+func (s *sound) exchange(p *periods) (captured audio.Captured, played audio.Played) {
+	captured, err := s.engine.Capture(p.in)
+	if err != nil {
+		s.count.codecErrors.Add(1)
+	}
+	if played, err = s.engine.Playback(p.out); err != nil {
+		s.count.codecErrors.Add(1)
+	}
+	return captured, played
+}
+
+// unheard takes out what began in a period that nobody hears.
+func (p *periods) unheard(played *audio.Played) {
+	p.lateVoice = p.lateVoice || played.FirstVoice
+	played.FirstVoice, played.Started = false, [len(played.Started)]uint64{}
+}
+
+// wake plays silence until the amplifier is awake, and reports when it is.
+// Then a voice that had begun before begins.
+func (p *periods) wake(played *audio.Played) (woke bool) {
+	if p.settling > 0 {
+		clear(p.out)
+		p.unheard(played)
+		p.settling--
+		return p.settling == 0
+	}
+	if p.lateVoice && played.Voice == audio.FrameVoice {
+		p.lateVoice, played.FirstVoice = false, true
+	}
+	return false
 }
 
 // report tells what the period just played began, and how loud both sides were.

@@ -26,6 +26,7 @@ type fakeCard struct {
 	play         func() error
 	closed       chan struct{}
 	plays        int
+	level        int // of the last
 }
 
 func newFakeCard() *fakeCard {
@@ -37,8 +38,9 @@ func (c *fakeCard) Rate() int    { return c.rate }
 func (c *fakeCard) Period() int  { return c.period }
 func (c *fakeCard) Start() error { return c.start() }
 func (c *fakeCard) Close() error { c.closed <- struct{}{}; return nil }
-func (c *fakeCard) Play([]int16) error {
+func (c *fakeCard) Play(src []int16) error {
 	c.plays++
+	c.level = audio.Level(src)
 	return c.play()
 }
 func (c *fakeCard) Capture(dst []int16) (time.Duration, error) {
@@ -51,11 +53,17 @@ func (c *fakeCard) Capture(dst []int16) (time.Duration, error) {
 func newTestSound(t *testing.T, c *fakeCard) *sound {
 	t.Helper()
 	s := &sound{card: c, log: slog.New(slog.DiscardHandler), tell: func(heard) {}, retry: cardRetry, quit: make(chan struct{}), done: make(chan struct{})}
-	var err error
-	if s.engine, err = audio.NewEngine(audio.EngineConfig{}); err != nil {
+	s.engine = newTestEngine(t, nil)
+	return s
+}
+
+func newTestEngine(t *testing.T, send func([]byte, int)) *audio.Engine {
+	t.Helper()
+	e, err := audio.NewEngine(audio.EngineConfig{Send: send})
+	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	return e
 }
 
 // TestStepAllocations: a period costs nothing of the heap, whatever plays.
@@ -68,9 +76,9 @@ func TestStepAllocations(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.engine.SetVoice(r)
-	p := periods{in: make([]int16, 480), out: make([]int16, 480)}
+	p := newPeriods(s.card)
 	if n := testing.AllocsPerRun(200, func() {
-		if err := s.step(&p); err != nil {
+		if err := s.step(p); err != nil {
 			t.Fatal(err)
 		}
 	}); n != 0 {
@@ -84,7 +92,7 @@ func TestStepXruns(t *testing.T) {
 	xrun := fmt.Errorf("card: %w", syscall.EPIPE)
 	c := newFakeCard()
 	s := newTestSound(t, c)
-	p := periods{in: make([]int16, 480), out: make([]int16, 480)}
+	p := newPeriods(s.card)
 	var got []int // plays after each step
 	for i := range 6 {
 		c.play, c.capture = func() error { return nil }, func() error { return nil }
@@ -94,7 +102,7 @@ func TestStepXruns(t *testing.T) {
 		case 4:
 			c.capture = func() error { return xrun }
 		}
-		if err := s.step(&p); err != nil {
+		if err := s.step(p); err != nil {
 			t.Fatal(err)
 		}
 		got = append(got, c.plays)
@@ -128,7 +136,7 @@ func TestCardLost(t *testing.T) {
 			}
 		}
 		told := make(chan heard, 8)
-		s, err := openSound(c, audio.EngineConfig{}, slog.New(slog.DiscardHandler), func(h heard) { told <- h })
+		s, err := openSound(c, 0, audio.EngineConfig{}, slog.New(slog.DiscardHandler), func(h heard) { told <- h })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -157,7 +165,7 @@ func TestCardLost(t *testing.T) {
 
 func TestCardRefused(t *testing.T) {
 	for _, c := range []*fakeCard{{rate: 44100, period: 441}, {rate: 48000, period: 48}, {rate: 48000, period: 4800}, {}} {
-		if _, err := openSound(c, audio.EngineConfig{}, nil, nil); err == nil {
+		if _, err := openSound(c, 0, audio.EngineConfig{}, nil, nil); err == nil {
 			t.Errorf("a card of %d Hz with periods of %d samples was taken", c.rate, c.period)
 		}
 	}

@@ -76,6 +76,7 @@ type Counters struct {
 // CardStatus is what the sound card has lived through.
 type CardStatus struct {
 	Periods      uint64 `json:"periods"`
+	Absent       uint64 `json:"absent"` // periods without a card: silence took its place
 	CaptureXruns uint64 `json:"capture_xruns"`
 	PlayXruns    uint64 `json:"play_xruns"`
 	Starts       uint64 `json:"starts"`
@@ -267,7 +268,7 @@ func callStatus(t *talk) *CallStatus {
 func (s *sound) status() CardStatus {
 	c := &s.count
 	st := CardStatus{
-		Periods: c.periods.Load(), CaptureXruns: c.captureXruns.Load(), PlayXruns: c.playXruns.Load(),
+		Periods: c.periods.Load(), Absent: c.absent.Load(), CaptureXruns: c.captureXruns.Load(), PlayXruns: c.playXruns.Load(),
 		Starts: c.starts.Load(), Faults: c.faults.Load(), CodecErrors: c.codecErrors.Load(),
 	}
 	if c, ok := s.card.(interface{ status(*CardStatus) }); ok {

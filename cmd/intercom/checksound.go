@@ -137,8 +137,8 @@ func (d *diagnosis) exchange(ctx context.Context, step string, sound func(rate i
 		return nil, 0, false
 	}
 	defer card.Close()
-	play := sound(card.Rate())
-	heard, xruns, err := playAndListen(ctx, card, play)
+	asleep := samples(d.profile.Sound.AmplifierDelay, card.Rate()) // silence, until the amplifier is awake
+	heard, xruns, err := playAndListen(ctx, card, append(make([]int16, asleep), sound(card.Rate())...))
 	if err != nil {
 		d.fail(step, fmt.Errorf("card %s: %w", d.profile.Sound.Card, err))
 		return nil, 0, false
@@ -146,7 +146,7 @@ func (d *diagnosis) exchange(ctx context.Context, step string, sound func(rate i
 	if xruns > 0 {
 		d.add(step, stateWarning, fmt.Sprintf("the card ran dry %d times", xruns), "look for what else keeps the board busy")
 	}
-	return heard, card.Rate(), true
+	return heard[asleep:], card.Rate(), true
 }
 
 // maxXruns ends a try: a card that always runs dry gives no sound.
