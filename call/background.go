@@ -111,6 +111,13 @@ func (k *Kit) VerifyBackgroundCall(p VerifyCallParam, h BackgroundHandler) (*Bac
 		delete(k.known, id) // it may come again
 		return nil, startError(StartAlreadyExist, "%d background calls wait already", n)
 	}
+	switch own, g := k.glare(p.CCParam, 0); g {
+	case glareLost:
+		k.giveWay(own, p.CCParam)
+	case glareWon:
+		delete(k.known, id)
+		return nil, startError(StartAlreadyExist, "this device calls user %q, and that call survives", caller.User)
+	}
 	b := &BackgroundCall{h: h}
 	b.c = k.verify(p, Handler{}, b, evVerify{replaces: k.orphans[id].Nonces})
 	return b, nil
@@ -172,7 +179,7 @@ func (k *Kit) AdoptBackgroundCall(id string, h Handler) (*Call, error) {
 		return nil, fmt.Errorf("call: adopt %s: %w", id, err)
 	}
 	c = k.verify(p, h, nil, evVerify{replaces: e.Nonces, quiet: e.Verified})
-	c.appData, c.startMessage, c.ringEnd = e.AppData, e.StartMessage, k.cfg.Now()+left
+	c.appData, c.startMessage, c.ringEnd, c.acceptsItself = e.AppData, e.StartMessage, k.cfg.Now()+left, e.Survived
 	k.enter(c)
 	return c, nil
 }
@@ -201,6 +208,9 @@ func (k *Kit) adoptHere(c *Call, p VerifyCallParam, h Handler, noMic error) (*Ca
 	case noMic != nil && !p.AllowCallWithoutMic:
 		return nil, noMic
 	}
+	if own, g := k.glare(p.CCParam, 0); g == glareLost {
+		k.giveWay(own, p.CCParam)
+	}
 	if err := k.mayTalk(c.id); err != nil {
 		return nil, err
 	}
@@ -216,7 +226,7 @@ func (k *Kit) replace(c *Call, p VerifyCallParam, h Handler, quiet bool) (*Call,
 	k.forget(c)
 	n := k.verify(p, h, nil, evVerify{replaces: c.nonces, quiet: quiet})
 	n.made, n.wall, n.stages = c.made, c.wall, append(slices.Clone(c.stages), n.stages...)
-	n.appData, n.startMessage, n.ringEnd = c.appData, c.startMessage, c.ringEnd
+	n.appData, n.startMessage, n.ringEnd, n.acceptsItself = c.appData, c.startMessage, c.ringEnd, c.acceptsItself
 	k.enter(n)
 	return n, nil
 }

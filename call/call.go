@@ -17,7 +17,7 @@ type Call struct {
 	handler       Handler
 	queue         *queue
 	group         *Group // nil: of none
-	acceptsItself bool   // it survived a glare with a call of this device's
+	acceptsItself bool   // it survived a glare with a call of this device's; in the background: once adopted
 	media         atomic.Pointer[MyMediaHandler]
 	voice         atomic.Pointer[Voice]
 	chosen        atomic.Pointer[Session]

@@ -9,6 +9,10 @@ import "time"
 // loser ends its own call, and accepts the survivor by itself once the
 // application has verified it: this user wanted to talk, now.
 //
+// A survivor that is verified in the background can not talk yet: it rings, and
+// whoever adopts it accepts it by that. So it is, too, where this device called
+// the caller of a background call that it has already.
+//
 // A call that is connected stays: if the other one was made before that (its
 // push says how old it is), its caller is told alreadyGotACall.
 
@@ -52,12 +56,29 @@ func (k *Kit) glare(cc CCParam, age time.Duration) (own *Call, g glare) {
 // giveWay ends the own call for the survivor, with whatever group it is of.
 func (k *Kit) giveWay(own *Call, cc CCParam) {
 	k.counters["glare"]++
-	k.survivor = survivor{cc.callID, time.Now().Add(leaseTime)}
-	delete(k.known, cc.callID) // the application gets its push, again if need be
+	if b := k.calls[cc.callID]; b != nil {
+		if b.acceptsItself = true; b.entered {
+			k.enter(b) // so that a process that finds it in the journal knows
+		}
+	} else {
+		k.survivor = survivor{cc.callID, time.Now().Add(leaseTime)}
+		delete(k.known, cc.callID) // the application gets its push, again if need be
+	}
 	if g := own.group; g != nil {
 		g.answer(own, cc.caller.User+"/"+cc.caller.Device)
 	}
 	k.apply(own, evGlare{})
+}
+
+// backgroundInGlare is told of each further push of a call: this device may
+// have called its caller since it was verified in the background. k.mu is held.
+func (k *Kit) backgroundInGlare(c *Call) {
+	if c.background == nil || c.s.phase == StateDisconnected {
+		return
+	}
+	if own, g := k.glare(c.param.CCParam, 0); g == glareLost {
+		k.giveWay(own, c.param.CCParam)
+	}
 }
 
 // pushedInGlare handles a push of a call that meets an own one; true: that was all.

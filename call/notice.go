@@ -107,9 +107,6 @@ type MyMediaHandler struct {
 }
 
 func (c *Call) deliver(n notice) {
-	if n.quiet {
-		return
-	}
 	if c.background != nil {
 		c.background.deliver(n)
 		return
@@ -127,7 +124,7 @@ func (c *Call) deliver(n notice) {
 			h.OnAcknowledged(c, n.device)
 		}
 	case noticeVerified:
-		if h.OnVerified != nil {
+		if h.OnVerified != nil && !n.quiet {
 			h.OnVerified(c, n.on)
 		}
 		if c.acceptsItself {

@@ -321,7 +321,7 @@ func (c *Call) entry() entry {
 		State: entryForeground, CCParam: c.param.CCParam.String(), Owner: c.kit.cfg.Self,
 		Nonces: c.nonces, Verified: c.s.quiet || c.s.phase == StateVerified,
 		AllowCallWithoutMic: c.param.AllowCallWithoutMic, AudioActivationByUser: c.param.AudioActivationByUser,
-		AppData: c.appData, StartMessage: c.startMessage,
+		AppData: c.appData, StartMessage: c.startMessage, Survived: c.acceptsItself,
 	}
 	if c.background != nil {
 		e.State = entryBackground

@@ -48,6 +48,9 @@ func (k *Kit) receive(data []byte) {
 			k.drop("stranger", nil)
 			return
 		}
+		if msg.Type == TypePush {
+			k.backgroundInGlare(c)
+		}
 		if !k.apply(c, evMessage{msg.From, msg.Bind, msg.Type, body, k.cfg.Now()}) {
 			k.counters["ignored"]++
 		}

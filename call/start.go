@@ -123,7 +123,7 @@ func (k *Kit) verify(p VerifyCallParam, h Handler, b *BackgroundCall, e evVerify
 	c := k.newCall(id, RoleCallee, p.CCParam.caller, h)
 	c.background, c.param = b, p
 	if k.survivor.id == id {
-		c.acceptsItself, k.survivor = b == nil, survivor{}
+		c.acceptsItself, k.survivor = true, survivor{}
 	}
 	c.s.legs = []leg{{addr: p.CCParam.caller}}
 	c.s.opt.micTimeout = micTimeout(p.MicNoSourceTimeout, p.AllowCallWithoutMic)

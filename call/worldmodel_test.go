@@ -617,11 +617,11 @@ func (w *simWorld) mayEnd(c *callLog, x *side) bool {
 	case w.plan.quiet:
 		return false
 	case d.Reason == ReasonUnavailableNetwork:
-		return x.accepted && !x.connected()
+		return (x.accepted || x.gaveWay()) && !x.connected()
 	case d.Reason == ReasonNetworkUnstable:
 		return x.connected()
 	case d.Reason == ReasonNoAnswer:
-		return !x.connected() && !x.accepted
+		return !x.connected() && (!x.accepted || x.gaveWay())
 	case d.Reason == ReasonAuthError || d.Reason == ReasonInternalError:
 		return true
 	}

@@ -303,6 +303,7 @@ func (x *side) connects(in, should bool) {
 		if should != (in && x.role == RoleCallee) {
 			x.w.fail("%s: should finish: %v", x.tag(), should)
 		}
+		x.accepted = x.accepted || gaveWay
 		if x.role == RoleCallee && !x.accepted {
 			x.w.fail("%s: connected, and nobody accepted", x.tag())
 		}
