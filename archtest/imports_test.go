@@ -40,6 +40,12 @@ var parts = map[string][]string{
 	"web":      {"call"},
 }
 
+// testOnly are the parts below internal/ that no program may hold, and what each may import beyond the table.
+var testOnly = map[string][]string{
+	"internal/netlab":    {},
+	"internal/testhouse": {"identity"},
+}
+
 // standardOnly are the parts that import no other module: the call model knows no MQTT, ALSA, GPIO or WebRTC library.
 var standardOnly = []string{"call"}
 
@@ -87,6 +93,10 @@ func TestViolations(t *testing.T) {
 			[]string{"audio/audiotest/deep/a_linux.go: audio may not import m/alsa/ring"}},
 		{"around the table, through internal", fstest.MapFS{"internal/x/a.go": file("m/rtc")},
 			[]string{"internal/x/a.go: internal may not import m/rtc"}},
+		{"what tests share", fstest.MapFS{
+			"internal/testhouse/a.go": file("m/identity", "m/rtc"), "internal/x/a.go": file("m/identity"), "cmd/a.go": file("m/internal/testhouse")},
+			[]string{"cmd/a.go: m/internal/testhouse is for tests only", "internal/testhouse/a.go: internal may not import m/rtc",
+				"internal/x/a.go: internal may not import m/identity"}},
 		{"the command", fstest.MapFS{"station/a.go": file("m/cmd/intercom", "m/web")},
 			[]string{"station/a.go: station may not import m/cmd/intercom", "station/a.go: station may not import m/web"}},
 		{"a library in the call model", fstest.MapFS{"call/a.go": file("time", "github.com/x/mqtt")},
@@ -164,6 +174,7 @@ func violations(tree fs.FS, module string) ([]string, error) {
 			part = "."
 		}
 		may, ok := parts[part]
+		may = slices.Concat(may, testOnly[path.Dir(name)])
 		if !ok {
 			found = append(found, fmt.Sprintf("%s: %s is not in the import table (archtest/imports_test.go): add it, with what it may import", name, part))
 			return nil
@@ -175,7 +186,12 @@ func violations(tree fs.FS, module string) ([]string, error) {
 				}
 				continue
 			}
-			to, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(imp, module), "/"), "/")
+			ours := strings.TrimPrefix(strings.TrimPrefix(imp, module), "/")
+			if _, only := testOnly[ours]; only {
+				found = append(found, fmt.Sprintf("%s: %s is for tests only", name, imp))
+				continue
+			}
+			to, _, _ := strings.Cut(ours, "/")
 			if to != part && to != "internal" && !slices.Contains(may, to) {
 				found = append(found, fmt.Sprintf("%s: %s may not import %s", name, part, imp))
 			}

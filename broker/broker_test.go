@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"net"
@@ -15,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"intercom/identity"
+	"intercom/internal/testhouse"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -307,61 +307,20 @@ func TestClose(t *testing.T) {
 	again.Close()
 }
 
-// device is one that a house admitted.
-type device struct {
-	address identity.Address
-	sealer  *identity.Sealer
-}
+type device struct{ testhouse.Device }
 
-type house struct {
-	authority identity.Authority
-	verifier  *identity.Verifier
-}
-
-func newHouse(t *testing.T) house {
-	t.Helper()
-	key, err := identity.GenerateKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	floor := identity.OpenFloor("", time.Now(), nil)
-	t.Cleanup(func() { floor.Close() })
-	v, err := identity.NewVerifier([]ed25519.PublicKey{key.Public()}, []string{"home"}, floor)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return house{identity.Authority{Key: key}, v}
-}
-
-func (h house) admit(t *testing.T, a identity.Address) device {
-	t.Helper()
-	key, err := identity.GenerateKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, err := h.authority.Issue(identity.TokenRequest{
-		Service: a.Service, User: a.User, Device: a.Device, Key: key.Public(), Lifetime: time.Hour,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := identity.NewSealer(key, token, a)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return device{a, s}
-}
+func admit(t *testing.T, h testhouse.House, a identity.Address) device { return device{h.Admit(t, a)} }
 
 // logIn fills in what a device says when it connects.
 func (d device) logIn(t *testing.T, o *mqtt.ClientOptions) {
 	t.Helper()
-	o.SetClientID(ClientID(d.address)).SetUsername(d.address.Service + "/" + d.address.User + "/" + d.address.Device)
+	o.SetClientID(ClientID(d.Address)).SetUsername(d.Address.Service + "/" + d.Address.User + "/" + d.Address.Device)
 	o.SetPassword(d.password(t, ConnectType))
 }
 
 func (d device) password(t *testing.T, kind string) string {
 	t.Helper()
-	sealed, err := d.sealer.Seal(identity.Envelope{ID: identity.NewID(), Type: kind, To: d.address})
+	sealed, err := d.Sealer.Seal(identity.Envelope{ID: identity.NewID(), Type: kind, To: d.Address})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -369,9 +328,9 @@ func (d device) password(t *testing.T, kind string) string {
 }
 
 func TestAuthenticate(t *testing.T) {
-	h := newHouse(t)
-	b := start(t, Config{Verifier: h.verifier})
-	d := h.admit(t, me)
+	h := testhouse.New(t)
+	b := start(t, Config{Verifier: h.Verifier})
+	d := admit(t, h, me)
 	will := func(o *mqtt.ClientOptions, topic string, retained bool) { o.SetWill(topic, "gone", 1, retained) }
 	tests := []struct {
 		name string
@@ -380,7 +339,7 @@ func TestAuthenticate(t *testing.T) {
 	}{
 		{"a device", func(*mqtt.ClientOptions) {}, true},
 		{"with its will", func(o *mqtt.ClientOptions) { will(o, presence, true) }, true},
-		{"a stranger", func(o *mqtt.ClientOptions) { newHouse(t).admit(t, me).logIn(t, o) }, false},
+		{"a stranger", func(o *mqtt.ClientOptions) { admit(t, testhouse.New(t), me).logIn(t, o) }, false},
 		{"no password", func(o *mqtt.ClientOptions) { o.SetUsername("").SetPassword("") }, false},
 		{"nonsense", func(o *mqtt.ClientOptions) { o.SetPassword("secret") }, false},
 		{"a message as password", func(o *mqtt.ClientOptions) { o.SetPassword(d.password(t, "push")) }, false},
@@ -411,11 +370,11 @@ func TestAuthenticate(t *testing.T) {
 
 // The rights of TestRights hold on the wire.
 func TestRightsOnTheWire(t *testing.T) {
-	h := newHouse(t)
-	b := start(t, Config{Verifier: h.verifier})
+	h := testhouse.New(t)
+	b := start(t, Config{Verifier: h.Verifier})
 	connect := func(a identity.Address) *client {
 		t.Helper()
-		c, err := dial(t, b, h.admit(t, a).logInTo(t))
+		c, err := dial(t, b, admit(t, h, a).logInTo(t))
 		if err != nil {
 			t.Fatal(err)
 		}

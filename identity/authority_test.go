@@ -107,3 +107,36 @@ func TestIssueRefuses(t *testing.T) {
 		t.Error("an authority without a key issued a token")
 	}
 }
+
+// TestEnrol: what is made is what a station loads, and nothing is replaced.
+func TestEnrol(t *testing.T) {
+	authority := Authority{mustKey(t)}
+	dir := filepath.Join(t.TempDir(), "kitchen")
+	own := Address{Service: "home", User: "anna", Device: "kitchen"}
+	r := TokenRequest{Service: own.Service, User: own.User, Device: own.Device, Now: built, Lifetime: time.Hour}
+	if err := authority.Enrol(dir, r); err != nil {
+		t.Fatal(err)
+	}
+	key, err := LoadKey(filepath.Join(dir, KeyFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	trusted, err := LoadAuthorities(filepath.Join(dir, AuthorityFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := os.ReadFile(filepath.Join(dir, TokenFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := NewVerifier(trusted, []string{"home"}, OpenFloor("", built, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.VerifyOwn(strings.TrimSpace(string(token)), key, own); err != nil {
+		t.Error(err)
+	}
+	if err := authority.Enrol(dir, r); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("again in the same folder: %v, want fs.ErrExist", err)
+	}
+}

@@ -2,11 +2,7 @@ package mqttpush
 
 import (
 	"context"
-	"fmt"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -16,11 +12,10 @@ import (
 
 	"intercom/broker"
 	"intercom/call"
+	"intercom/internal/testhouse"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-const mosquittoPath = "/usr/sbin/mosquitto"
 
 // soon bounds how long a test waits for what must happen: only a broken test
 // gets there.
@@ -60,53 +55,19 @@ func embedded(t testing.TB) *server {
 	return s
 }
 
-// mosquitto starts Debian's broker with extra lines of configuration.
-func mosquitto(t testing.TB) *server { return mosquittoWith(t, "") }
-
-func mosquittoWith(t testing.TB, extra string) *server {
+// mosquitto is the server that is not ours.
+func mosquitto(t testing.TB) *server {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("needs mosquitto")
 	}
-	if _, err := os.Stat(mosquittoPath); err != nil {
-		t.Fatalf("%v; run: apt-get install mosquitto", err)
-	}
-	s := &server{addr: freePort(t)}
-	_, port, _ := net.SplitHostPort(s.addr)
-	conf := filepath.Join(t.TempDir(), "mosquitto.conf")
-	text := fmt.Sprintf("listener %s 127.0.0.1\nallow_anonymous true\npersistence false\nuser root\n%s\n", port, extra)
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var cmd *exec.Cmd
-	s.start = func() {
+	m := testhouse.StartMosquitto(t)
+	return &server{addr: m.Addr, kill: m.Kill, start: func() {
 		t.Helper()
-		cmd = exec.Command(mosquittoPath, "-c", conf)
-		if err := cmd.Start(); err != nil {
+		if err := m.Start(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "mosquitto listens", func() bool {
-			c, err := net.Dial("tcp", s.addr)
-			if err == nil {
-				c.Close()
-			}
-			return err == nil
-		})
-	}
-	s.kill = func() { cmd.Process.Kill(); cmd.Wait() }
-	s.start()
-	t.Cleanup(func() { s.kill() })
-	return s
-}
-
-func freePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	}}
 }
 
 // eventually waits for what another process or goroutine will do.

@@ -1,22 +1,18 @@
 package mqttpush
 
 import (
-	"crypto/ed25519"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"intercom/call"
 	"intercom/identity"
+	"intercom/internal/testhouse"
 	"intercom/rtc"
 )
 
 // These tests are whole calls over everything that is real but the sound: two
 // Kits, signed envelopes, MQTT, WebRTC. Something breaks in each phase.
-
-// house signs tokens.
-type house struct{ authority identity.Authority }
 
 // device is one device with a Kit.
 type device struct {
@@ -33,16 +29,7 @@ type device struct {
 	pushes int
 }
 
-func newHouse(t *testing.T) *house {
-	t.Helper()
-	k, err := identity.GenerateKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &house{identity.Authority{Key: k}}
-}
-
-func (h *house) device(t *testing.T, s *server, user, name string) *device {
+func newDevice(t *testing.T, h testhouse.House, s *server, user, name string) *device {
 	t.Helper()
 	p := &device{t: t, self: address(user, name, identity.NewID())}
 	must := func(err error) {
@@ -51,21 +38,15 @@ func (h *house) device(t *testing.T, s *server, user, name string) *device {
 			t.Fatal(err)
 		}
 	}
-	key, err := identity.GenerateKey()
-	must(err)
-	p.tok, err = h.authority.Issue(identity.TokenRequest{Service: "home", User: user, Device: name, Key: key.Public(), Lifetime: time.Hour})
-	must(err)
-	floor := identity.OpenFloor(t.TempDir()+"/floor", time.Time{}, nil)
-	v, err := identity.NewVerifier([]ed25519.PublicKey{h.authority.Key.Public()}, []string{"home"}, floor)
-	must(err)
-	sealer, err := identity.NewSealer(key, p.tok, identity.Address(p.self))
-	must(err)
+	d := h.Admit(t, identity.Address(p.self))
+	p.tok = d.Token
+	var err error
 	p.tr, err = New(Config{URL: "mqtt://" + s.addr, Self: p.self})
 	must(err)
 	media, err := rtc.New(rtc.Config{IncludeLoopback: true})
 	must(err)
 	p.kit, err = call.NewKit(call.Config{
-		Self: p.self, Token: p.tok, Transport: p.tr, Media: media, Sealer: NewSealer(sealer, v, key, p.self), OnPush: p.onPush,
+		Self: p.self, Token: p.tok, Transport: p.tr, Media: media, Sealer: NewSealer(d.Sealer, h.NewVerifier(t), d.Key, p.self), OnPush: p.onPush,
 	})
 	must(err)
 	var once sync.Once
@@ -74,7 +55,6 @@ func (h *house) device(t *testing.T, s *server, user, name string) *device {
 			p.kit.Close()
 			p.tr.Close()
 			media.Close()
-			floor.Close()
 		})
 	}
 	t.Cleanup(p.stop)
@@ -156,10 +136,10 @@ func (p *device) connected(want bool) {
 }
 
 // ringing brings a call as far as ringing, its path up.
-func ringing(t *testing.T, s *server) (h *house, door, home *device, c *call.Call) {
+func ringing(t *testing.T, s *server) (h testhouse.House, door, home *device, c *call.Call) {
 	t.Helper()
-	h = newHouse(t)
-	door, home = h.device(t, s, "door", "d1"), h.device(t, s, "resident", "panel")
+	h = testhouse.New(t)
+	door, home = newDevice(t, h, s, "door", "d1"), newDevice(t, h, s, "resident", "panel")
 	door.connected(true)
 	home.connected(true)
 	c = door.makes("resident")
@@ -173,8 +153,8 @@ func TestBrokerKilledInEachPhase(t *testing.T) {
 	for name, start := range brokers {
 		for phase, run := range map[string]func(*testing.T, *server){
 			"before the press": func(t *testing.T, s *server) {
-				h := newHouse(t)
-				door, home := h.device(t, s, "door", "d1"), h.device(t, s, "resident", "panel")
+				h := testhouse.New(t)
+				door, home := newDevice(t, h, s, "door", "d1"), newDevice(t, h, s, "resident", "panel")
 				door.connected(true)
 				home.connected(true)
 				s.kill()
@@ -238,7 +218,7 @@ func TestCalleeKilledAndRestarted(t *testing.T) {
 	s := embedded(t)
 	h, door, home, c := ringing(t, s)
 	home.tr.Close() // gone without a word; what its Kit says goes nowhere
-	again := h.device(t, s, "resident", "panel")
+	again := newDevice(t, h, s, "resident", "panel")
 	again.waits("verified")
 	if !again.call().Accept(call.AcceptOptions{}) {
 		t.Fatal("Accept refused")
@@ -254,9 +234,9 @@ func TestCalleeKilledAndRestarted(t *testing.T) {
 func TestPushRepeatedAndLate(t *testing.T) {
 	t.Parallel()
 	s := embedded(t)
-	h := newHouse(t)
+	h := testhouse.New(t)
 	spy := newPlainClient(t, s.addr, "intercom/v1/home/resident/push")
-	door, home := h.device(t, s, "door", "d1"), h.device(t, s, "resident", "panel")
+	door, home := newDevice(t, h, s, "door", "d1"), newDevice(t, h, s, "resident", "panel")
 	door.connected(true)
 	home.connected(true)
 	c := door.makes("resident")
@@ -272,7 +252,7 @@ func TestPushRepeatedAndLate(t *testing.T) {
 	}
 	door.stop() // the caller's life is over; a device that knows nothing of it gets the push
 	home.stop()
-	late := h.device(t, s, "resident", "panel")
+	late := newDevice(t, h, s, "resident", "panel")
 	late.connected(true)
 	spy.publish(t, push.Topic, false, push.Payload)
 	late.waits("disconnected releasedCall")

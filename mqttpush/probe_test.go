@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"intercom/broker"
+	"intercom/internal/testhouse"
 )
 
 // TestLook looks for devices that are there, were there, and never were.
@@ -39,14 +40,14 @@ func TestLook(t *testing.T) {
 
 // TestLookHidden asks a broker that knows its devices for those of others.
 func TestLookHidden(t *testing.T) {
-	h := newService(t)
-	b, err := broker.Start(broker.Config{Listen: "127.0.0.1:0", Verifier: h.verifier})
+	h := testhouse.New(t)
+	b, err := broker.Start(broker.Config{Listen: "127.0.0.1:0", Verifier: h.Verifier})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { b.Close() })
 	self := address("door", "d1", "look")
-	cfg := Config{URL: "mqtt://" + b.Addr(), Self: self, Sealer: h.admit(t, self).sealer}
+	cfg := Config{URL: "mqtt://" + b.Addr(), Self: self, Sealer: admit(t, h, self).Device.Sealer}
 	got, err := Look(t.Context(), cfg, []string{"door", "flat"})
 	want := Probe{Online: map[string][]string{"door": nil}, Hidden: []string{"flat"}}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {

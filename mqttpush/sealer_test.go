@@ -2,7 +2,6 @@ package mqttpush
 
 import (
 	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
@@ -20,59 +19,24 @@ import (
 	"intercom/broker"
 	"intercom/call"
 	"intercom/identity"
+	"intercom/internal/testhouse"
 )
 
-// service is a service with its authority.
-type service struct {
-	authority identity.Authority
-	verifier  *identity.Verifier
-}
-
-func newService(t *testing.T) service {
-	t.Helper()
-	key, err := identity.GenerateKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	floor := identity.OpenFloor("", time.Now(), nil)
-	t.Cleanup(func() { floor.Close() })
-	verifier, err := identity.NewVerifier([]ed25519.PublicKey{key.Public()}, []string{"home"}, floor)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return service{identity.Authority{Key: key}, verifier}
-}
-
-// resident is a device that the service admitted.
+// resident is a device that a house admitted.
 type resident struct {
-	key    identity.Key
-	token  string
-	sealer *identity.Sealer
+	testhouse.Device
 	call.Sealer
 }
 
-func (h service) admit(t *testing.T, a call.Address) resident {
+func admit(t *testing.T, h testhouse.House, a call.Address) resident {
 	t.Helper()
-	key, err := identity.GenerateKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, err := h.authority.Issue(identity.TokenRequest{
-		Service: a.Service, User: a.User, Device: a.Device, Key: key.Public(), Lifetime: time.Hour,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := identity.NewSealer(key, token, identity.Address(a))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resident{key, token, s, NewSealer(s, h.verifier, key, a)}
+	d := h.Admit(t, identity.Address(a))
+	return resident{d, NewSealer(d.Sealer, h.Verifier, d.Key, a)}
 }
 
 func TestSealAndOpen(t *testing.T) {
-	h := newService(t)
-	from, to := h.admit(t, door), h.admit(t, phone)
+	h := testhouse.New(t)
+	from, to := admit(t, h, door), admit(t, h, phone)
 	for _, m := range []call.Message{
 		{ID: "m1", Call: "c1", Type: call.TypeVerify, Bind: "n1", From: door, To: phone, Body: json.RawMessage(`{"nonce":"n1","offer":"v=0"}`)},
 		{ID: "m2", Call: "c1", Type: call.TypePush, From: door, To: phone.UserAddress()},
@@ -100,9 +64,9 @@ func TestSealAndOpen(t *testing.T) {
 }
 
 func TestOpenRefuses(t *testing.T) {
-	h := newService(t)
-	d, p := h.admit(t, door), h.admit(t, phone)
-	stranger := newService(t).admit(t, door)
+	h := testhouse.New(t)
+	d, p := admit(t, h, door), admit(t, h, phone)
+	stranger := admit(t, testhouse.New(t), door)
 	seal := func(r resident, to call.Address) []byte {
 		data, err := r.Seal(call.Message{ID: "m1", Type: call.TypePush, To: to})
 		if err != nil {
@@ -142,15 +106,15 @@ func kindOf(err error) string {
 }
 
 func TestCheckToken(t *testing.T) {
-	h := newService(t)
-	d := h.admit(t, door)
-	if err := d.CheckToken(d.token); err != nil {
+	h := testhouse.New(t)
+	d := admit(t, h, door)
+	if err := d.CheckToken(d.Token); err != nil {
 		t.Errorf("own token: %v", err)
 	}
 	for name, token := range map[string]string{
-		"another device's":                 h.admit(t, phone).token,
-		"for another key":                  h.admit(t, door).token,
-		"another house's":                  newService(t).admit(t, door).token,
+		"another device's":                 admit(t, h, phone).Token,
+		"for another key":                  admit(t, h, door).Token,
+		"another house's":                  admit(t, testhouse.New(t), door).Token,
 		"none, as the empty string shows:": "",
 	} {
 		if got := kindOf(d.CheckToken(token)); got != "token" {
@@ -162,10 +126,10 @@ func TestCheckToken(t *testing.T) {
 // TestAdmission is the whole way in: TLS, the device's proof, and the topics
 // that the embedded broker lets it use.
 func TestAdmission(t *testing.T) {
-	h := newService(t)
+	h := testhouse.New(t)
 	cert, key := certificate(t)
 	serve := func(host string) *broker.Broker {
-		b, err := broker.Start(broker.Config{Listen: host + ":0", TLSCert: cert, TLSKey: key, Verifier: h.verifier})
+		b, err := broker.Start(broker.Config{Listen: host + ":0", TLSCert: cert, TLSKey: key, Verifier: h.Verifier})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -175,14 +139,14 @@ func TestAdmission(t *testing.T) {
 	b, elsewhere := serve("127.0.0.1"), serve("127.0.0.2") // the certificate is for the first
 	as := func(r resident, set ...func(*Config)) func(*Config) {
 		return func(c *Config) {
-			c.URL, c.CAFile, c.Sealer = "mqtts://"+b.Addr(), cert, r.sealer
+			c.URL, c.CAFile, c.Sealer = "mqtts://"+b.Addr(), cert, r.Device.Sealer
 			for _, s := range set {
 				s(c)
 			}
 		}
 	}
 	in1970 := func(c *Config) { c.Now = func() time.Time { return time.Unix(0, 0) } } // a clock that nobody has set
-	d, p := newPeer(t, "", door, as(h.admit(t, door), in1970)), newPeer(t, "", phone, as(h.admit(t, phone)))
+	d, p := newPeer(t, "", door, as(admit(t, h, door), in1970)), newPeer(t, "", phone, as(admit(t, h, phone)))
 	d.waitState(t, true)
 	p.waitState(t, true)
 	if err := d.send(t, phone.UserAddress(), "ring"); err != nil {
@@ -202,14 +166,14 @@ func TestAdmission(t *testing.T) {
 		set  func(*Config)
 		want string
 	}{
-		{"a stranger", as(newService(t).admit(t, address("door", "d2", "s1"))), "refused this device"},
+		{"a stranger", as(admit(t, testhouse.New(t), address("door", "d2", "s1"))), "refused this device"},
 		{"nobody", as(resident{}), "refused this device"},
-		{"another's credentials", as(h.admit(t, phone)), "refused this device"},
-		{"a broker with another certificate", as(h.admit(t, door), func(c *Config) { c.CAFile = otherCA }), "unknown authority"},
-		{"a broker with another address", as(h.admit(t, door), func(c *Config) { c.URL = "mqtts://" + elsewhere.Addr() }), "certificate"},
-		{"a broker with another name", as(h.admit(t, door), func(c *Config) { c.URL = "mqtts://localhost:" + port }), "certificate"},
-		{"a certificate of the past", as(h.admit(t, door), func(c *Config) { c.Now = func() time.Time { return time.Now().Add(2 * time.Hour) } }), "expired"},
-		{"a plain connection", as(h.admit(t, door), func(c *Config) { c.URL, c.CAFile = "mqtt://"+b.Addr(), "" }), "log in at"},
+		{"another's credentials", as(admit(t, h, phone)), "refused this device"},
+		{"a broker with another certificate", as(admit(t, h, door), func(c *Config) { c.CAFile = otherCA }), "unknown authority"},
+		{"a broker with another address", as(admit(t, h, door), func(c *Config) { c.URL = "mqtts://" + elsewhere.Addr() }), "certificate"},
+		{"a broker with another name", as(admit(t, h, door), func(c *Config) { c.URL = "mqtts://localhost:" + port }), "certificate"},
+		{"a certificate of the past", as(admit(t, h, door), func(c *Config) { c.Now = func() time.Time { return time.Now().Add(2 * time.Hour) } }), "expired"},
+		{"a plain connection", as(admit(t, h, door), func(c *Config) { c.URL, c.CAFile = "mqtt://"+b.Addr(), "" }), "log in at"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

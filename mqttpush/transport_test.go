@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"intercom/call"
+	"intercom/internal/testhouse"
 )
 
 var (
@@ -400,7 +401,7 @@ func TestClose(t *testing.T) {
 	d.Close() // again
 
 	for name, addr := range map[string]string{
-		"on a dead broker":                freePort(t),
+		"on a dead broker":                testhouse.FreePort(t),
 		"while a broker does not answer":  newSilentServer(t),
 		"while a broker confirms nothing": newFakeBroker(t, 1, 1, 1),
 	} {

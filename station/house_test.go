@@ -20,6 +20,7 @@ import (
 	"intercom/config"
 	"intercom/gpio"
 	"intercom/identity"
+	"intercom/internal/testhouse"
 )
 
 // limit is how long a test waits for anything at all; a machine under load
@@ -28,12 +29,12 @@ const limit = 30 * time.Second
 
 // house is several stations in one process, on simulated boards, and a broker.
 type house struct {
-	t         *testing.T
-	dir       string
-	authority identity.Authority
-	broker    *broker.Broker
-	addr      string                     // the broker's
-	onLog     func(station, line string) // may block, and with it who logs
+	testhouse.House
+	t      *testing.T
+	dir    string
+	broker *broker.Broker
+	addr   string                     // the broker's
+	onLog  func(station, line string) // may block, and with it who logs
 }
 
 func newHouse(t *testing.T) *house {
@@ -45,14 +46,7 @@ func newHouse(t *testing.T) *house {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	key, err := identity.GenerateKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := identity.WriteAuthority(filepath.Join(dir, "authority.pub"), key.Public()); err != nil {
-		t.Fatal(err)
-	}
-	h := &house{t: t, dir: dir, authority: identity.Authority{Key: key}, addr: "127.0.0.1:0"}
+	h := &house{House: testhouse.New(t), t: t, dir: dir, addr: "127.0.0.1:0"}
 	h.brokerUp()
 	t.Cleanup(h.brokerDown)
 	return h
@@ -61,15 +55,8 @@ func newHouse(t *testing.T) *house {
 // brokerUp starts the broker, again at the same address.
 func (h *house) brokerUp() {
 	h.t.Helper()
-	keys, err := identity.LoadAuthorities(filepath.Join(h.dir, "authority.pub"))
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	verifier, err := identity.NewVerifier(keys, []string{"home"}, identity.OpenFloor("", time.Time{}, nil))
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	if h.broker, err = broker.Start(broker.Config{Listen: h.addr, Verifier: verifier}); err != nil {
+	var err error
+	if h.broker, err = broker.Start(broker.Config{Listen: h.addr, Verifier: h.Verifier}); err != nil {
 		h.t.Fatal(err)
 	}
 	h.addr = h.broker.Addr()
@@ -89,18 +76,7 @@ func (h *house) brokerDown() {
 func (h *house) config(kind config.Kind, name, user, text string) *config.Config {
 	h.t.Helper()
 	dir := filepath.Join(h.dir, name)
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		h.t.Fatal(err)
-	}
-	key, err := identity.CreateKey(filepath.Join(dir, "device.key"))
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	token, err := h.authority.Issue(identity.TokenRequest{Service: "home", User: user, Device: name, Key: key.Public(), Lifetime: time.Hour})
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "device.token"), []byte(token+"\n"), 0o600); err != nil {
+	if err := h.Authority.Enrol(dir, identity.TokenRequest{Service: testhouse.Service, User: user, Device: name, Lifetime: time.Hour}); err != nil {
 		h.t.Fatal(err)
 	}
 	text = fmt.Sprintf(`
@@ -109,8 +85,6 @@ kind = %q
 name = %q
 service = "home"
 user = %q
-[identity]
-authority = "../authority.pub"
 [broker]
 url = "mqtt://%s"
 %s

@@ -29,7 +29,7 @@ func (b brokerCmd) Run(ctx context.Context, c console) (err error) {
 	case b.Authority == "" && b.ClockFloor != "":
 		return usageError{errors.New("--clock-floor goes with --authority")}
 	case b.Authority != "":
-		floor := identity.OpenFloor(b.ClockFloor, buildInfo().Time, log)
+		floor := identity.OpenFloor(b.ClockFloor, c.build.Time, log)
 		defer func() { err = errors.Join(err, floor.Close()) }()
 		if cfg.Verifier, err = admit(b.Authority, b.Service, floor); err != nil {
 			return fmt.Errorf("broker: %w", err)

@@ -158,26 +158,11 @@ name = "ringer-lamp"
 shows = "ringer"
 `
 
-// enrol puts what a device of the house is known by into a new folder: its
-// key, its token and the authority's public key.
+// enrol makes a folder with what a device of the house is known by.
 func (h *house) enrol(dir, user, device string) error {
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return err
-	}
-	key, err := identity.CreateKey(filepath.Join(dir, "device.key"))
-	if err != nil {
-		return err
-	}
-	token, err := identity.Authority{Key: h.authority}.Issue(identity.TokenRequest{
-		Service: "demo", User: user, Device: device, Key: key.Public(), Now: h.now, Lifetime: 24 * time.Hour,
+	return identity.Authority{Key: h.authority}.Enrol(dir, identity.TokenRequest{
+		Service: "demo", User: user, Device: device, Now: h.now, Lifetime: 24 * time.Hour,
 	})
-	if err != nil {
-		return err
-	}
-	if err := identity.WriteAuthority(filepath.Join(dir, "authority.pub"), h.authority.Public()); err != nil {
-		return err
-	}
-	return writeFile(filepath.Join(dir, "device.token"), []byte(token+"\n"))
 }
 
 // guest makes a folder for one more phone of the home, such as

@@ -4,16 +4,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
-	"net"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"intercom/internal/testhouse"
 )
 
 // asProgram and builtAt are for the children of a test: to be the program, and
@@ -140,7 +139,7 @@ func TestWholeCall(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		broker func(t *testing.T) string
-	}{{"embedded broker", func(*testing.T) string { return "" }}, {"mosquitto", mosquitto}} {
+	}{{"embedded broker", func(*testing.T) string { return "" }}, {"mosquitto", func(t *testing.T) string { return "mqtt://" + testhouse.StartMosquitto(t).Addr }}} {
 		t.Run(tc.name, func(t *testing.T) {
 			args := []string{"demo", "--once", "--json", "--count", "2"}
 			if url := tc.broker(t); url != "" {
@@ -164,44 +163,4 @@ func TestWholeCall(t *testing.T) {
 			t.Logf("press to ringing %.1f, accept to first voice %.1f, mouth to ear %.1f ms (median)", r.Median.PressToRinging, r.Median.AcceptToFirstVoice, r.Median.MouthToEar)
 		})
 	}
-}
-
-// mosquitto starts Debian's broker on a free port.
-func mosquitto(t *testing.T) string {
-	t.Helper()
-	const program = "/usr/sbin/mosquitto"
-	if _, err := os.Stat(program); err != nil {
-		t.Fatalf("%v; apt-get install mosquitto", err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	l.Close()
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conf := filepath.Join(t.TempDir(), "mosquitto.conf")
-	if err := os.WriteFile(conf, fmt.Appendf(nil, "listener %s 127.0.0.1\nallow_anonymous true\npersistence false\n", port), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(program, "-c", conf)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	err = poll(t.Context(), 10*time.Second, func() error {
-		c, err := net.Dial("tcp", addr)
-		if err == nil {
-			c.Close()
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatalf("mosquitto: %v", err)
-	}
-	return "mqtt://" + addr
 }

@@ -41,7 +41,7 @@ var faults = []struct {
 	do   func(*site, *rand.Rand) (mend func())
 }{
 	{"none", func(*site, *rand.Rand) func() { return nil }},
-	{"broker killed", func(s *site, _ *rand.Rand) func() { s.broker.kill(); return s.broker.start }},
+	{"broker killed", func(s *site, _ *rand.Rand) func() { s.broker.Kill(); return s.brokerUp }},
 	{"door killed", func(s *site, _ *rand.Rand) func() { s.door.kill(); return nil }},
 	{"indoor killed", func(s *site, _ *rand.Rand) func() { s.indoor.kill(); return nil }},
 	{"door cut off", func(s *site, _ *rand.Rand) func() {

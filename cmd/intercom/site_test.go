@@ -2,12 +2,8 @@ package main
 
 import (
 	"fmt"
-	"net"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -15,6 +11,7 @@ import (
 	"intercom/gpio"
 	"intercom/identity"
 	"intercom/internal/netlab"
+	"intercom/internal/testhouse"
 	"intercom/station"
 )
 
@@ -24,7 +21,7 @@ import (
 type site struct {
 	t      *testing.T
 	lab    *netlab.Lab
-	broker *brokerProcess
+	broker *testhouse.Mosquitto
 	door   *watched
 	indoor *watched
 }
@@ -39,7 +36,7 @@ func newSite(t *testing.T, seed uint64) *site {
 	s := &site{t: t, lab: netlab.New(t, seed)}
 	host := s.lab.Host()
 	host.Link("eth0", "10.77.0.1/16")
-	s.broker = startBrokerIn(t, host, "10.77.0.1")
+	s.broker = testhouse.StartMosquittoIn(t, host, "10.77.0.1:1883")
 	h := &house{dir: t.TempDir(), url: "mqtt://10.77.0.1"}
 	var err error
 	if h.authority, err = identity.CreateKey(filepath.Join(h.dir, "authority.key")); err != nil {
@@ -63,63 +60,9 @@ func newSite(t *testing.T, seed uint64) *site {
 	return s
 }
 
-// brokerProcess is mosquitto, which keeps nothing over a kill.
-type brokerProcess struct {
-	t    *testing.T
-	host *netlab.Host
-	addr string
-	conf string
-
-	mu  sync.Mutex
-	cmd *exec.Cmd // nil: killed
-}
-
-func startBrokerIn(t *testing.T, host *netlab.Host, addr string) *brokerProcess {
-	t.Helper()
-	b := &brokerProcess{t: t, host: host, addr: addr, conf: filepath.Join(t.TempDir(), "mosquitto.conf")}
-	text := fmt.Sprintf("listener 1883 %s\nallow_anonymous true\npersistence false\n", addr)
-	if err := os.WriteFile(b.conf, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	b.start()
-	t.Cleanup(b.kill)
-	return b
-}
-
-func (b *brokerProcess) start() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.cmd != nil {
-		return
-	}
-	cmd := exec.Command("/usr/sbin/mosquitto", "-c", b.conf)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := b.host.Start(cmd); err != nil {
-		b.t.Errorf("mosquitto: %v; apt-get install mosquitto", err)
-		return
-	}
-	b.cmd = cmd
-	err := poll(b.t.Context(), startTime, func() error {
-		return b.host.Do(func() error {
-			c, err := net.Dial("tcp", net.JoinHostPort(b.addr, "1883"))
-			if err == nil {
-				c.Close()
-			}
-			return err
-		})
-	})
-	if err != nil {
-		b.t.Errorf("mosquitto: %v", err)
-	}
-}
-
-func (b *brokerProcess) kill() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.cmd != nil {
-		b.cmd.Process.Kill()
-		b.cmd.Wait()
-		b.cmd = nil
+func (s *site) brokerUp() {
+	if err := s.broker.Start(); err != nil {
+		s.t.Error(err)
 	}
 }
 
