@@ -271,8 +271,12 @@ func (c *Config) checkSound() {
 	between(c, "sound.ringer_volume", s.RingerVolume, 0, 100)
 	oneOf(c, "sound.frame", s.Frame, 10*time.Millisecond, 20*time.Millisecond)
 	between(c, "sound.bitrate", s.Bitrate, 24000, 96000)
-	if c.doc.Has("sound.card") && !cardID.MatchString(s.Card) {
-		c.bad("sound.card", "%q is not the id of a card; take the name in brackets from /proc/asound/cards, as in \"Door\"", s.Card)
+	switch {
+	case !c.doc.Has("sound.card"):
+	case cardNumber.MatchString(s.Card):
+		c.bad("sound.card", "%q is a number, which changes from boot to boot; write the card's id or its USB port, as intercom cards shows them", s.Card)
+	case !cardName.MatchString(s.Card):
+		c.bad("sound.card", "%q is no sound card; write its id as in \"Door\", or its USB port as in \"usb:1-1.2\": intercom cards shows both", s.Card)
 	}
 }
 
@@ -319,7 +323,10 @@ func (c *Config) checkSockets() {
 
 var (
 	idPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`) // the call model's ids
-	cardID    = regexp.MustCompile(`^[A-Za-z0-9_-]{1,15}$`)  // struct snd_card: id[16]
+	// A card by its id (struct snd_card: id[16]) or by its USB port (bus, then the ports of the hubs on the way), as
+	// alsa takes them; the second device of a card is behind a comma.
+	cardName   = regexp.MustCompile(`^([A-Za-z0-9_-]{1,15}|usb:[0-9]{1,3}-[0-9]{1,3}(\.[0-9]{1,3}){0,6})(,DEV=[0-9]{1,2})?$`)
+	cardNumber = regexp.MustCompile(`^[0-9]+(,|$)`)
 )
 
 func (c *Config) bad(key, format string, args ...any) { c.doc.Problem(key, format, args...) }

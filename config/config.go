@@ -170,7 +170,7 @@ type Sound struct {
 	RingerVolume int           `toml:"ringer_volume"` // 0 to 100; default 80
 	Frame        time.Duration `toml:"frame"`         // 10 ms (default) or 20 ms
 	Bitrate      int           `toml:"bitrate"`       // 24000 to 96000 bit/s; default 32000
-	Card         string        `toml:"card"`          // ALSA card id, instead of the profile's; default the profile's
+	Card         string        `toml:"card"`          // ALSA card id or USB port ("usb:1-1.2"), instead of the profile's; default the profile's
 	MessagesDir  string        `toml:"messages_dir"`  // folder of spoken messages, instead of tones; default none
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 type cardsCmd struct {
-	Card  string `arg:"positional" placeholder:"CARD" help:"one card, by id, or by place as in usb:1-1.2; all without"`
+	Card  string `arg:"positional" placeholder:"CARD" help:"one card, by id, or by USB port as in usb:1-1.2; all without"`
 	Mixer bool   `arg:"--mixer" help:"also list the mixer's controls, as a profile names them"`
 	Try   bool   `arg:"--try" help:"also open the card, and say which rate, format and period it gives"`
 }
@@ -49,9 +49,9 @@ func (r cardsCmd) Run(_ context.Context, c console) error {
 // describeCard says what a card is, and which of its devices a station can use.
 func describeCard(card alsa.Card) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s (%s)", card.ID, card.Name, card.Driver)
+	fmt.Fprintf(&b, "%s: %s (%s)\n  in [sound]: card = %q", card.ID, card.Name, card.Driver, card.ID)
 	if card.Port != "" {
-		fmt.Fprintf(&b, ", usb:%s", card.Port)
+		fmt.Fprintf(&b, ", or by where it is plugged in: card = %q", "usb:"+card.Port)
 	}
 	b.WriteString("\n")
 	for _, p := range card.PCMs {

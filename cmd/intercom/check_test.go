@@ -348,7 +348,7 @@ func TestDescribeCard(t *testing.T) {
 	got := describeCard(alsa.Card{ID: "Device", Name: "USB Audio", Driver: "USB-Audio", Port: "1-1.2", PCMs: []alsa.PCM{
 		{Device: 0, Name: "USB Audio", Capture: true, Playback: true}, {Device: 1, Name: "HDMI", Playback: true},
 	}})
-	for _, want := range []string{"Device: USB Audio (USB-Audio), usb:1-1.2\n", "device 0  USB Audio", "microphone and speaker", "no use for a station"} {
+	for _, want := range []string{"Device: USB Audio (USB-Audio)\n", `card = "Device", or by where it is plugged in: card = "usb:1-1.2"`, "device 0  USB Audio", "microphone and speaker", "no use for a station"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
 		}

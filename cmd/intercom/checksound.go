@@ -31,7 +31,7 @@ func (d *diagnosis) card(context.Context) {
 		d.fail(step, err)
 		return
 	}
-	remedy := "plug it in, or write the id of another in [sound] card; intercom cards lists them"
+	remedy := "plug it in, or write the id or USB port of another in [sound] card; intercom cards lists them"
 	if lacking := d.lackingConfigTxt(); len(lacking) > 0 {
 		remedy = fmt.Sprintf("add to config.txt and start the board anew: %s", strings.Join(lacking, ", "))
 	}
