@@ -51,6 +51,7 @@ line = "GPIO5"
 card = "Door"
 rate = 44100
 channels = 2
+microphone = "right"
 period = 441
 amplifier = "amp"
 amplifier_delay = "20ms"
@@ -76,7 +77,7 @@ func TestParse(t *testing.T) {
 			{Name: "amp", Kind: Amplifier, Place: Place{Chip: "pinctrl", Line: "GPIO5", Offset: -1}},
 		},
 		Sound: Sound{
-			Card: "Door", Rate: 44100, Channels: 2, Period: 441, Amplifier: "amp", AmplifierDelay: 20 * time.Millisecond,
+			Card: "Door", Rate: 44100, Channels: 2, Microphone: Right, Period: 441, Amplifier: "amp", AmplifierDelay: 20 * time.Millisecond,
 			Mixer: []MixerValue{{"Speaker Playback Volume", "80%"}},
 		},
 	}
@@ -108,15 +109,17 @@ func TestParseErrors(t *testing.T) {
 		{"limit of 0", `"5s"`, `"0s"`, `p.toml:24:1: output[1].hard_limit: 0s is out of bounds; use 100ms to 1m0s`},
 		{"limit too long", `"5s"`, `"61s"`, `p.toml:24:1: output[1].hard_limit: 1m1s is out of bounds; use 100ms to 1m0s`},
 		{"limit of a lamp", "kind = \"lamp\"", "kind = \"lamp\"\nhard_limit = '1s'", `p.toml:17:1: output[0].hard_limit: only a relay has one; remove it`},
-		{"card", `"Door"`, `""`, `p.toml:31:1: sound.card: a real board needs the id of its card (in brackets in /proc/asound/cards), or default_sound, the name of a sound choice; write one of them`},
+		{"card", `"Door"`, `""`, `p.toml:31:1: sound.card: a real board needs its card (an id or a USB port, as intercom cards shows them), or default_sound, the name of a sound choice; write one of them`},
 		{"rate", "44100", "0", `p.toml:32:1: sound.rate: 0 is out of bounds; use 8000 to 192000, best 48000`},
-		{"channels", "channels = 2", "channels = 3", `p.toml:33:1: sound.channels: 3 is out of bounds; use 1 or 2`},
-		{"period", "441\namp", "40\namp", `p.toml:34:1: sound.period: 40 is not 1 to 40 ms at 44100 Hz; use 44 to 1764`},
-		{"amplifier", "amplifier = \"amp\"", "amplifier = \"call\"", `p.toml:35:1: sound.amplifier: board p has no amplifier "call"; it has amp; name one of them, or add it as [[output]] with kind = "amplifier"`},
-		{"delay", `"20ms"`, `"2s"`, `p.toml:36:1: sound.amplifier_delay: 2s is out of bounds; use 0s to 1s`},
-		{"delay of nothing", "amplifier = \"amp\"\n", "", `p.toml:35:1: sound.amplifier_delay: there is no amplifier to wait for; name its output with amplifier, or remove it`},
-		{"control", `"Speaker Playback Volume"`, `""`, `p.toml:38:1: sound.mixer[0].control: "" is not a control; write its name as amixer shows it`},
-		{"value", `"80%"`, `""`, `p.toml:39:1: sound.mixer[0].value: "" is not a value; write it as in "80%", "-6dB" or "on"`},
+		{"channels", "channels = 2", "channels = 3", `p.toml:33:1: sound.channels: 3 is out of bounds; use 1 or 2` + "\n" + `p.toml:34:1: sound.microphone: there is no right with one channel; write channels = 2, or remove it`},
+		{"microphone", `"right"`, `"rihgt"`, `p.toml:34:1: sound.microphone: "rihgt" is unknown; use left, right or mix`},
+		{"right of one", "channels = 2", "channels = 1", `p.toml:34:1: sound.microphone: there is no right with one channel; write channels = 2, or remove it`},
+		{"period", "441\namp", "40\namp", `p.toml:35:1: sound.period: 40 is not 1 to 40 ms at 44100 Hz; use 44 to 1764`},
+		{"amplifier", "amplifier = \"amp\"", "amplifier = \"call\"", `p.toml:36:1: sound.amplifier: board p has no amplifier "call"; it has amp; name one of them, or add it as [[output]] with kind = "amplifier"`},
+		{"delay", `"20ms"`, `"2s"`, `p.toml:37:1: sound.amplifier_delay: 2s is out of bounds; use 0s to 1s`},
+		{"delay of nothing", "amplifier = \"amp\"\n", "", `p.toml:36:1: sound.amplifier_delay: there is no amplifier to wait for; name its output with amplifier, or remove it`},
+		{"control", `"Speaker Playback Volume"`, `""`, `p.toml:39:1: sound.mixer[0].control: "" is not a control; write its name as amixer shows it`},
+		{"value", `"80%"`, `""`, `p.toml:40:1: sound.mixer[0].value: "" is not a value; write it as in "80%", "-6dB" or "on"`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -16,7 +16,8 @@
 //	[[output]]   name, kind = "lamp" | "relay" | "amplifier"; chip, line or offset,
 //	             active_low; hard_limit (relay only, and required there)
 //	             (names are unique among all lines)
-//	[sound]      card (ALSA id), rate (Hz), channels, period (samples per channel),
+//	[sound]      card (ALSA id or USB port), rate (Hz), channels, microphone = "left" |
+//	             "right" | "mix" (of two channels), period (samples per channel),
 //	             amplifier (an output), amplifier_delay; [[sound.mixer]] control, value
 //
 // It opens nothing itself: board/sim opens the simulated board.

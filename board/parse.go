@@ -41,7 +41,7 @@ func Parse(file string, data []byte) (*Profile, error) {
 	return p, nil
 }
 
-var defaultSound = Sound{Rate: 48000, Channels: 1, Period: 480}
+var defaultSound = Sound{Rate: 48000, Channels: 1, Microphone: Mix, Period: 480}
 
 // checker looks at a profile that is being read, and completes its lines.
 type checker struct {
@@ -170,7 +170,7 @@ func (c checker) once(seen map[string]string, what, key string) {
 
 func checkSound(doc *stricttoml.Doc, s Sound, simulated bool) {
 	if (s.Card == "") != simulated || len(s.Card) > maxText {
-		doc.Problem("sound.card", "a real board needs the id of its card (in brackets in /proc/asound/cards), or default_sound, the name of a sound choice; write one of them")
+		doc.Problem("sound.card", "a real board needs its card (an id or a USB port, as intercom cards shows them), or default_sound, the name of a sound choice; write one of them")
 	}
 	if s.Rate < 8000 || s.Rate > 192000 {
 		doc.Problem("sound.rate", "%d is out of bounds; use 8000 to 192000, best 48000", s.Rate)
@@ -178,6 +178,12 @@ func checkSound(doc *stricttoml.Doc, s Sound, simulated bool) {
 	}
 	if s.Channels != 1 && s.Channels != 2 {
 		doc.Problem("sound.channels", "%d is out of bounds; use 1 or 2", s.Channels)
+	}
+	switch {
+	case !slices.Contains([]Microphone{Mix, Left, Right}, s.Microphone):
+		doc.Problem("sound.microphone", "%q is unknown; use left, right or mix", s.Microphone)
+	case s.Microphone != Mix && s.Channels != 2:
+		doc.Problem("sound.microphone", "there is no %s with one channel; write channels = 2, or remove it", s.Microphone)
 	}
 	if low, high := s.Rate/1000, s.Rate/25; s.Period < low || s.Period > high {
 		doc.Problem("sound.period", "%d is not 1 to 40 ms at %d Hz; use %d to %d", s.Period, s.Rate, low, high)

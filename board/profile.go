@@ -90,14 +90,29 @@ type Output struct {
 
 // Sound is the board's sound card.
 type Sound struct {
-	Card           string        `toml:"card"`            // ALSA card id; empty only if simulated
+	Card           string        `toml:"card"`            // ALSA card id, or USB port as in "usb:1-1.2"; empty only if simulated
 	Rate           int           `toml:"rate"`            // Hz; default 48000
 	Channels       int           `toml:"channels"`        // 1 or 2; default 1
+	Microphone     Microphone    `toml:"microphone"`      // of two channels the one that is heard; default Mix
 	Period         int           `toml:"period"`          // samples per channel, 1 ms to 40 ms of them; default 480
 	Amplifier      string        `toml:"amplifier"`       // output that powers the amplifier; default none
 	AmplifierDelay time.Duration `toml:"amplifier_delay"` // from there until it sounds, up to 1 s
 	Mixer          []MixerValue  `toml:"mixer"`           // set in this order when the card is opened
 }
+
+// Microphone is where in a stereo stream the microphone is.
+type Microphone string
+
+// The places of a microphone. An I2S microphone is on one channel, and the
+// other is silent: a mix would halve it.
+const (
+	Mix   Microphone = "mix"
+	Left  Microphone = "left"
+	Right Microphone = "right"
+)
+
+// Channel returns the number of the channel, from 1; 0 is the mean of all.
+func (m Microphone) Channel() int { return map[Microphone]int{Left: 1, Right: 2}[m] }
 
 // MixerValue is one setting of the card's mixer.
 type MixerValue struct {

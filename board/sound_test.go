@@ -30,7 +30,7 @@ func TestParseSound(t *testing.T) {
 	want := &SoundChoice{
 		Name: "mic", Title: "A card", ConfigTxt: []string{"dtparam=i2s=on"},
 		Wires: []Wire{{From: "mic SD", To: "GPIO20", Header: 38}},
-		Sound: Sound{Card: "Mic", Rate: 48000, Channels: 2, Period: 480},
+		Sound: Sound{Card: "Mic", Rate: 48000, Channels: 2, Microphone: Mix, Period: 480},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -41,7 +41,7 @@ func TestParseSound(t *testing.T) {
 		{"config", "i2s=on", "i2s=on # yes", `s.sound.toml:2:15: config_txt[0]: "dtparam=i2s=on # yes" is not a line of config.txt; write it as in "dtparam=i2s=on"`},
 		{"one end", `to = "GPIO20"`, "", `s.sound.toml:3:3: wire[0]: needs both its ends; write from and to`},
 		{"pin", "38", "121", `s.sound.toml:6:1: wire[0].header: 121 is out of bounds; use 1 to 120, or leave it out`},
-		{"card", `"Mic"`, `""`, `s.sound.toml:8:1: sound.card: a real board needs the id of its card (in brackets in /proc/asound/cards), or default_sound, the name of a sound choice; write one of them`},
+		{"card", `"Mic"`, `""`, `s.sound.toml:8:1: sound.card: a real board needs its card (an id or a USB port, as intercom cards shows them), or default_sound, the name of a sound choice; write one of them`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -44,7 +44,11 @@ func (p *Profile) Wiring() string {
 // Wiring returns how a sound choice is connected, as Markdown.
 func (s *SoundChoice) Wiring() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "### %s\n\n`sound = %q`, ALSA card `%s`\n", s.Title, s.Name, s.Sound.Card)
+	fmt.Fprintf(&b, "### %s\n\n`sound = %q`, ALSA card `%s`", s.Title, s.Name, s.Sound.Card)
+	if s.Sound.Microphone != Mix {
+		fmt.Fprintf(&b, ", microphone on the %s channel", s.Sound.Microphone)
+	}
+	b.WriteString("\n")
 	if len(s.ConfigTxt) > 0 {
 		fmt.Fprintf(&b, "\nIn config.txt of a Raspberry Pi (`intercom check` looks for it):\n\n```\n%s\n```\n", strings.Join(s.ConfigTxt, "\n"))
 	}

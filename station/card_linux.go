@@ -41,15 +41,21 @@ type realCard struct {
 
 // openCard makes the card of a profile; Start opens it, and may do so again.
 func openCard(s board.Sound, amplifier gpio.Output, log *slog.Logger) (Card, error) {
-	c := alsa.Config{Card: s.Card, Rate: s.Rate, Channels: s.Channels, Period: s.PeriodTime(), Log: log}
-	for _, m := range s.Mixer {
-		c.Mixer = append(c.Mixer, alsa.Setting{Control: m.Control, Value: m.Value})
-	}
-	d, err := alsa.NewDevice(c)
+	d, err := alsa.NewDevice(deviceConfig(s, log))
 	if err != nil {
 		return nil, fmt.Errorf("%w; correct [sound] in the board's profile", err)
 	}
 	return newRealCard(d, s, amplifier), nil
+}
+
+func deviceConfig(s board.Sound, log *slog.Logger) alsa.Config {
+	c := alsa.Config{
+		Card: s.Card, Rate: s.Rate, Channels: s.Channels, Microphone: s.Microphone.Channel(), Period: s.PeriodTime(), Log: log,
+	}
+	for _, m := range s.Mixer {
+		c.Mixer = append(c.Mixer, alsa.Setting{Control: m.Control, Value: m.Value})
+	}
+	return c
 }
 
 func newRealCard(d soundDevice, s board.Sound, amplifier gpio.Output) *realCard {

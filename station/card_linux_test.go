@@ -158,6 +158,21 @@ func TestRealCardStatus(t *testing.T) {
 	}
 }
 
+// A profile's sound reaches the device whole.
+func TestDeviceConfig(t *testing.T) {
+	for microphone, channel := range map[board.Microphone]int{board.Mix: 0, board.Left: 1, board.Right: 2} {
+		got := deviceConfig(board.Sound{
+			Card: "usb:1-1.2", Rate: 44100, Channels: 2, Microphone: microphone, Period: 441, Mixer: []board.MixerValue{{Control: "Mic", Value: "on"}},
+		}, nil)
+		want := alsa.Config{
+			Card: "usb:1-1.2", Rate: 44100, Channels: 2, Microphone: channel, Period: 10 * time.Millisecond, Mixer: []alsa.Setting{{Control: "Mic", Value: "on"}},
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("microphone %s (-want +got):\n%s", microphone, diff)
+		}
+	}
+}
+
 func TestOpenCardErrors(t *testing.T) {
 	_, err := openCard(board.Sound{Card: "0", Rate: 48000, Period: 480, Channels: 1}, nil, slog.New(slog.DiscardHandler))
 	if err == nil || !strings.Contains(err.Error(), "numbers of cards change") || !strings.Contains(err.Error(), "correct [sound] in the board's profile") {
