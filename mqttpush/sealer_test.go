@@ -1,14 +1,8 @@
 package mqttpush
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
-	"math/big"
 	"net"
 	"strings"
 	"testing"
@@ -127,7 +121,7 @@ func TestCheckToken(t *testing.T) {
 // that the embedded broker lets it use.
 func TestAdmission(t *testing.T) {
 	h := testhouse.New(t)
-	cert, key := certificate(t)
+	cert, key := testhouse.Certificate(t, "127.0.0.1")
 	serve := func(host string) *broker.Broker {
 		b, err := broker.Start(broker.Config{Listen: host + ":0", TLSCert: cert, TLSKey: key, Verifier: h.Verifier})
 		if err != nil {
@@ -159,7 +153,7 @@ func TestAdmission(t *testing.T) {
 	d.wants(t, "accept")
 	eventually(t, "presence is confirmed", func() bool { return d.Counters()["sent"] == 2 })
 
-	otherCA, _ := certificate(t)
+	otherCA, _ := testhouse.Certificate(t, "127.0.0.1")
 	_, port, _ := net.SplitHostPort(b.Addr())
 	tests := []struct {
 		name string
@@ -185,29 +179,4 @@ func TestAdmission(t *testing.T) {
 			}
 		})
 	}
-}
-
-// certificate makes a self-signed one for 127.0.0.1.
-func certificate(t *testing.T) (certFile, keyFile string) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-	}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	encode := func(kind string, b []byte) string {
-		return writeFile(t, string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b})))
-	}
-	return encode("CERTIFICATE", cert), encode("PRIVATE KEY", der)
 }

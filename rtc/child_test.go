@@ -2,10 +2,12 @@ package rtc
 
 import (
 	"bufio"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"slices"
@@ -13,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/dtls/v3"
 	"github.com/pion/logging"
 	"github.com/pion/turn/v5"
 
@@ -28,12 +31,15 @@ const childVariable = "RTC_TEST_CHILD"
 type childConfig struct {
 	Media Config // without Log
 	Role  call.Role
-	TURN  string // not "": be a server for STUN and TURN at this address instead
+	TURN  string // not "": be a server for STUN and TURN at this address instead, by UDP and TCP
+	// PEM files: of the server, for DTLS and TLS at the next port; and what a
+	// client trusts. "": none.
+	Cert, Key, CA string
 }
 
 // order is a line to the child.
 type order struct {
-	Do   string // offer, restart, accept-offer, accept-answer, candidate, send, talk, stats
+	Do   string // offer, restart, accept-offer, accept-answer, candidate, send, talk, stats, close
 	Text string
 }
 
@@ -61,7 +67,7 @@ func child(config string) error {
 		return err
 	}
 	if cfg.TURN != "" {
-		return serveTURN(cfg.TURN)
+		return serveTURN(cfg)
 	}
 	cfg.Media.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	m, err := New(cfg.Media)
@@ -115,6 +121,9 @@ func obey(s call.Session, o order, reports chan<- report) {
 		s.AcceptAnswer(o.Text)
 	case "candidate":
 		s.AddCandidate(o.Text)
+	case "close":
+		s.Close()
+		reports <- report{}
 	case "send":
 		s.Send([]byte(o.Text))
 	case "talk": // until the process ends
@@ -130,27 +139,47 @@ func obey(s call.Session, o order, reports chan<- report) {
 	}
 }
 
-func serveTURN(addr string) error {
-	conn, err := net.ListenPacket("udp", addr)
+// serveTURN serves at an address, and with a certificate safely at the next
+// port.
+func serveTURN(cfg childConfig) error {
+	at, err := netip.ParseAddrPort(cfg.TURN)
 	if err != nil {
 		return err
 	}
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return err
-	}
-	_, err = turn.NewServer(turn.ServerConfig{
+	relay := &turn.RelayAddressGeneratorStatic{RelayAddress: at.Addr().AsSlice(), Address: at.Addr().String()}
+	server := turn.ServerConfig{
 		Realm:         turnRealm,
 		LoggerFactory: logging.NewDefaultLoggerFactory(),
 		AuthHandler: func(r *turn.RequestAttributes) (string, []byte, bool) {
 			return r.Username, turn.GenerateAuthKey(turnUser, turnRealm, turnPassword), r.Username == turnUser
 		},
-		PacketConnConfigs: []turn.PacketConnConfig{{
-			PacketConn:            conn,
-			RelayAddressGenerator: &turn.RelayAddressGeneratorStatic{RelayAddress: net.ParseIP(host), Address: host},
-		}},
-	})
+	}
+	stream := func(l net.Listener, err error) error {
+		server.ListenerConfigs = append(server.ListenerConfigs, turn.ListenerConfig{Listener: l, RelayAddressGenerator: relay})
+		return err
+	}
+	conn, err := net.ListenPacket("udp", cfg.TURN)
 	if err != nil {
+		return err
+	}
+	server.PacketConnConfigs = []turn.PacketConnConfig{{PacketConn: conn, RelayAddressGenerator: relay}}
+	if err := stream(net.Listen("tcp", cfg.TURN)); err != nil {
+		return err
+	}
+	if cfg.Cert != "" {
+		cert, err := tls.LoadX509KeyPair(cfg.Cert, cfg.Key)
+		if err != nil {
+			return err
+		}
+		safe := netip.AddrPortFrom(at.Addr(), at.Port()+1)
+		if err := stream(tls.Listen("tcp", safe.String(), &tls.Config{Certificates: []tls.Certificate{cert}})); err != nil {
+			return err
+		}
+		if err := stream(dtls.ListenWithOptions("udp", net.UDPAddrFromAddrPort(safe), dtls.WithCertificates(cert))); err != nil {
+			return err
+		}
+	}
+	if _, err = turn.NewServer(server); err != nil {
 		return err
 	}
 	fmt.Println("{}")
@@ -175,6 +204,9 @@ func startChild(t *testing.T, host *netlab.Host, name string, cfg childConfig) *
 	}
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childVariable+"="+string(text))
+	if cfg.CA != "" {
+		cmd.Env = append(cmd.Env, "SSL_CERT_FILE="+cfg.CA) // crypto/x509: instead of the system's
+	}
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	in, err := cmd.StdinPipe()

@@ -4,29 +4,39 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
+	"time"
 
 	"github.com/pion/transport/v5"
 	"github.com/pion/transport/v5/stdnet"
 	"golang.org/x/sys/unix"
 )
 
+// connectTime bounds a lookup of a name, or a connection to a server. pion can
+// not call these off, and the end of a session waits for them: to a TURN server
+// that takes no TCP, Linux would try for two minutes.
+const connectTime = 3 * time.Second
+
 // hostNet is this machine's network for pion, as it is at each gathering of
 // candidates: pion's own keeps the addresses of the session's start, so an ICE
 // restart after the station got another address could not offer it.
 type hostNet struct {
 	*stdnet.Net
-	chosen []string // interfaces; empty: all
+	ctx    context.Context // ends what waits for a server
+	chosen []string        // interfaces; empty: all
 	log    *slog.Logger
 }
 
-func newHostNet(chosen []string, log *slog.Logger) (transport.Net, error) {
+func newHostNet(ctx context.Context, chosen []string, log *slog.Logger) (transport.Net, error) {
 	n, err := stdnet.NewNet()
 	if err != nil {
 		return nil, err
 	}
-	return hostNet{n, chosen, log}, nil
+	return hostNet{n, ctx, chosen, log}, nil
 }
 
 // Interfaces lists the interfaces and their addresses of now.
@@ -41,23 +51,89 @@ func (n hostNet) Interfaces() ([]*transport.Interface, error) {
 // ListenUDP opens a socket that sends through the chosen interface only: Linux
 // sends from any address through whatever interface leads to the destination.
 func (n hostNet) ListenUDP(network string, addr *net.UDPAddr) (transport.UDPConn, error) {
-	device := n.deviceOf(addr.IP)
-	if device == "" {
-		return n.Net.ListenUDP(network, addr)
+	config := net.ListenConfig{Control: n.through(n.deviceOf(addr.IP))}
+	conn, err := config.ListenPacket(n.ctx, network, addr.String())
+	if err != nil {
+		return nil, err
 	}
-	config := net.ListenConfig{Control: func(_, _ string, conn syscall.RawConn) error {
+	return conn.(*net.UDPConn), nil
+}
+
+// ListenPacket is ListenUDP, for the way to a TURN server.
+func (n hostNet) ListenPacket(network, address string) (net.PacketConn, error) {
+	addr, err := net.ResolveUDPAddr(network, address) // of numbers only: asks nobody
+	if err != nil {
+		return nil, err
+	}
+	return n.ListenUDP(network, addr)
+}
+
+// DialTCP is how pion reaches a TURN server by TCP or TLS, from any address.
+func (n hostNet) DialTCP(network string, _, to *net.TCPAddr) (transport.TCPConn, error) {
+	conn, err := n.dial(network, to.String())
+	if err != nil {
+		return nil, err
+	}
+	return conn.(*net.TCPConn), nil
+}
+
+// DialUDP is how pion reaches a TURN server by DTLS, from any address.
+func (n hostNet) DialUDP(network string, _, to *net.UDPAddr) (transport.UDPConn, error) {
+	conn, err := n.dial(network, to.String())
+	if err != nil {
+		return nil, err
+	}
+	return conn.(*net.UDPConn), nil
+}
+
+func (n hostNet) dial(network, address string) (net.Conn, error) {
+	d := net.Dialer{Timeout: connectTime, Control: n.through(n.deviceOf(nil))}
+	return d.DialContext(n.ctx, network, address)
+}
+
+// ResolveUDPAddr and ResolveTCPAddr look up a server's name.
+func (n hostNet) ResolveUDPAddr(network, address string) (*net.UDPAddr, error) {
+	a, err := n.resolve(network, address)
+	return net.UDPAddrFromAddrPort(a), err
+}
+
+func (n hostNet) ResolveTCPAddr(network, address string) (*net.TCPAddr, error) {
+	a, err := n.resolve(network, address)
+	return net.TCPAddrFromAddrPort(a), err
+}
+
+// resolve returns the first address of a network such as udp, tcp4 or udp6.
+func (n hostNet) resolve(network, address string) (netip.AddrPort, error) {
+	host, service, err := net.SplitHostPort(address)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	port, err := strconv.ParseUint(service, 10, 16)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	ctx, cancel := context.WithTimeout(n.ctx, connectTime)
+	defer cancel()
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip"+strings.TrimLeft(network, "udtcp"), host)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	return netip.AddrPortFrom(ips[0].Unmap(), uint16(port)), nil // LookupNetIP never returns none without an error
+}
+
+// through makes sockets send through an interface; "": through any.
+func (n hostNet) through(device string) func(_, _ string, conn syscall.RawConn) error {
+	if device == "" {
+		return nil
+	}
+	return func(_, _ string, conn syscall.RawConn) error {
 		var err error
 		control := conn.Control(func(fd uintptr) { err = unix.BindToDevice(int(fd), device) })
 		if err != nil { // before Linux 5.7 only for root
 			n.log.Warn("rtc: packets may leave through another interface than the chosen one", "interface", device, "err", err)
 		}
 		return control
-	}}
-	conn, err := config.ListenPacket(context.Background(), network, addr.String())
-	if err != nil {
-		return nil, err
 	}
-	return conn.(*net.UDPConn), nil
 }
 
 // deviceOf is the chosen interface that has an address; for no address in

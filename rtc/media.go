@@ -1,6 +1,7 @@
 package rtc
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -27,7 +28,7 @@ var ErrClosed = errors.New("rtc: media is closed")
 
 // ICEServer is one STUN or TURN server.
 type ICEServer struct {
-	URL                string // "stun:host:port", "turn:host:port?transport=udp" (RFC 7064, RFC 7065)
+	URL                string // "stun:host:port", "turn:host:port?transport=udp" or tcp, "turns:host:port" over TLS, or over DTLS with ?transport=udp (RFC 7064, RFC 7065)
 	Username, Password string // TURN only
 }
 
@@ -101,6 +102,7 @@ type Media struct {
 	now    func() time.Time
 	timing timing
 	watch  *watch // nil: network changes are not noticed
+	hurry  func() // ends what waits for a server's name or connection
 
 	mu       sync.Mutex
 	closed   bool
@@ -124,8 +126,10 @@ func newMedia(cfg Config, t timing, network transport.Net) (*Media, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rtc: make the DTLS certificate: %w", err)
 	}
+	ctx, hurry := context.WithCancel(context.Background())
 	m := &Media{
 		log:      log,
+		hurry:    hurry,
 		now:      time.Now,
 		timing:   t,
 		sessions: map[*Session]struct{}{},
@@ -143,7 +147,7 @@ func newMedia(cfg Config, t timing, network transport.Net) (*Media, error) {
 	engine.SetInterfaceFilter(use)
 	engine.SetIncludeLoopbackCandidate(cfg.IncludeLoopback)
 	if network == nil {
-		if network, err = newHostNet(cfg.Interfaces, log); err != nil {
+		if network, err = newHostNet(ctx, cfg.Interfaces, log); err != nil {
 			return nil, fmt.Errorf("rtc: list the network interfaces: %w", err)
 		}
 	}
@@ -279,6 +283,7 @@ func (m *Media) Close() error {
 	m.mu.Lock()
 	m.closed = true
 	m.mu.Unlock()
+	m.hurry()
 	var wg sync.WaitGroup
 	for _, s := range m.open() {
 		wg.Go(func() { _ = s.Close() })

@@ -7,13 +7,30 @@ import (
 
 	"intercom/call"
 	"intercom/internal/netlab"
+	"intercom/internal/testhouse"
 )
+
+// neighbours are two hosts of one network; eth is the first one's way into it.
+func neighbours(t *testing.T) (lab *netlab.Lab, a, b *netlab.Host, eth *netlab.Link) {
+	t.Helper()
+	t.Parallel()
+	lab = netlab.New(t, 1)
+	a, b = lab.Host(), lab.Host()
+	eth = a.Link("eth0", "10.77.0.1/16")
+	b.Link("eth0", "10.77.0.2/16")
+	return lab, a, b, eth
+}
 
 // farPair is two sessions in two hosts, not yet connected.
 func farPair(t *testing.T, callee, caller *netlab.Host, a, b Config) (*far, *far) {
 	t.Helper()
-	x := startChild(t, callee, "callee", childConfig{Media: a, Role: call.RoleCallee})
-	y := startChild(t, caller, "caller", childConfig{Media: b, Role: call.RoleCaller})
+	return farPairOf(t, callee, caller, childConfig{Media: a}, childConfig{Media: b})
+}
+
+func farPairOf(t *testing.T, callee, caller *netlab.Host, a, b childConfig) (*far, *far) {
+	t.Helper()
+	a.Role, b.Role = call.RoleCallee, call.RoleCaller
+	x, y := startChild(t, callee, "callee", a), startChild(t, caller, "caller", b)
 	x.peer, y.peer = y, x
 	return x, y
 }
@@ -42,25 +59,44 @@ func (f *far) wants(local, remote string) {
 
 // Where two stations can not reach one another, TURN carries the call.
 func TestRelayOnly(t *testing.T) {
-	t.Parallel()
-	lab := netlab.New(t, 1)
-	a, b, server := lab.Host(), lab.Host(), lab.Host()
-	a.Link("eth0", "10.77.0.1/16")
-	b.Link("eth0", "10.77.0.2/16")
+	for _, url := range []string{
+		"turn:10.77.0.9:3478", "turn:10.77.0.9:3478?transport=tcp", "turns:10.77.0.9:3479", "turns:10.77.0.9:3479?transport=udp",
+	} {
+		t.Run(url, func(t *testing.T) {
+			lab, a, b, _ := neighbours(t)
+			server := lab.Host()
+			server.Link("eth0", "10.77.0.9/16")
+			lab.Block(a, b, true)
+			cert, key := testhouse.Certificate(t, "10.77.0.9")
+			startChild(t, server, "TURN server", childConfig{TURN: "10.77.0.9:3478", Cert: cert, Key: key}).next(0)
+			cfg := childConfig{CA: cert, Media: Config{ICEServers: []ICEServer{{URL: url, Username: turnUser, Password: turnPassword}}}}
+			callee, caller := farPairOf(t, a, b, cfg, cfg)
+			t.Logf("up after %v", connectFar(callee, caller))
+			// One of the two relays is enough: the server is reached by both.
+			if s := callee.stats().Stats; !strings.HasPrefix(s.LocalCandidate, "relay 10.77.0.9:") && !strings.HasPrefix(s.RemoteCandidate, "relay 10.77.0.9:") {
+				t.Errorf("the path is %q to %q, want a relay", s.LocalCandidate, s.RemoteCandidate)
+			}
+			callee.order("send", "through the relay")
+			if got := string(caller.next(call.SessionMessage).Data); got != "through the relay" {
+				t.Errorf("got message %q", got)
+			}
+		})
+	}
+}
+
+// A TURN server that takes no connection holds up neither the call nor its end.
+func TestSilentRelay(t *testing.T) {
+	lab, a, b, _ := neighbours(t)
+	server := lab.Host()
 	server.Link("eth0", "10.77.0.9/16")
-	lab.Block(a, b, true)
-	startChild(t, server, "TURN server", childConfig{TURN: "10.77.0.9:3478"}).next(0)
-	cfg := Config{ICEServers: []ICEServer{{URL: "turn:10.77.0.9:3478?transport=udp", Username: turnUser, Password: turnPassword}}}
-	callee, caller := farPair(t, a, b, cfg, cfg)
+	lab.Block(a, server, true)
+	cfg := Config{ICEServers: []ICEServer{{URL: "turn:10.77.0.9:3478?transport=tcp", Username: turnUser, Password: turnPassword}}}
+	callee, caller := farPair(t, a, b, cfg, Config{})
 	t.Logf("up after %v", connectFar(callee, caller))
-	// One of the two relays is enough: the server is reached by both.
-	if s := callee.stats().Stats; !strings.HasPrefix(s.LocalCandidate, "relay 10.77.0.9:") && !strings.HasPrefix(s.RemoteCandidate, "relay 10.77.0.9:") {
-		t.Errorf("the path is %q to %q, want a relay", s.LocalCandidate, s.RemoteCandidate)
-	}
-	callee.order("send", "through the relay")
-	if got := string(caller.next(call.SessionMessage).Data); got != "through the relay" {
-		t.Errorf("got message %q", got)
-	}
+	start := time.Now()
+	callee.order("close", "")
+	callee.next(0)
+	t.Logf("closed after %v", time.Since(start))
 }
 
 // Two stations behind NATs of their own know their public addresses by STUN.
@@ -101,7 +137,11 @@ func TestChosenInterface(t *testing.T) {
 	a.Link("wlan0", "10.78.0.1/16")
 	b.Link("eth0", "10.77.0.2/16")
 	b.Link("wlan0", "10.78.0.2/16")
-	callee, caller := farPair(t, a, b, Config{Interfaces: []string{"wlan0"}}, Config{})
+	var servers []ICEServer // they are asked through it, too, although the way there is another
+	for _, url := range []string{"turn:10.77.0.2", "turn:10.77.0.2?transport=tcp", "turns:10.77.0.2?transport=udp"} {
+		servers = append(servers, ICEServer{URL: url, Username: turnUser, Password: turnPassword})
+	}
+	callee, caller := farPair(t, a, b, Config{Interfaces: []string{"wlan0"}, ICEServers: servers}, Config{})
 	callee.order("offer", "")
 	offer := callee.next(call.SessionOffer).SDP
 	if strings.Contains(offer, "10.77.") || !strings.Contains(offer, "10.78.0.1") {
@@ -118,11 +158,7 @@ func TestChosenInterface(t *testing.T) {
 
 // The kernel's messages are heard: addresses and carriers that come and go.
 func TestNetworkChanges(t *testing.T) {
-	t.Parallel()
-	lab := netlab.New(t, 1)
-	a, b := lab.Host(), lab.Host()
-	eth := a.Link("eth0", "10.77.0.1/16")
-	b.Link("eth0", "10.77.0.2/16")
+	_, a, b, eth := neighbours(t)
 	callee, caller := farPair(t, a, b, Config{}, Config{})
 	connectFar(callee, caller)
 	for _, change := range []struct {
@@ -146,11 +182,7 @@ func TestNetworkChanges(t *testing.T) {
 // A station that gets another address in a call goes on with it after an ICE
 // restart: new candidates are of the new address, though the session is older.
 func TestRestartWithAnotherAddress(t *testing.T) {
-	t.Parallel()
-	lab := netlab.New(t, 1)
-	a, b := lab.Host(), lab.Host()
-	eth := a.Link("eth0", "10.77.0.1/16")
-	b.Link("eth0", "10.77.0.2/16")
+	_, a, b, eth := neighbours(t)
 	callee, caller := farPair(t, a, b, Config{}, Config{})
 	connectFar(callee, caller)
 	start := time.Now()
@@ -169,11 +201,7 @@ func TestRestartWithAnotherAddress(t *testing.T) {
 // A path that dies without a sign is noticed. The promise is 2 s: the figure is
 // told, and held by TestLostWithinTwoSeconds, which depends on no machine.
 func TestDeadPath(t *testing.T) {
-	t.Parallel()
-	lab := netlab.New(t, 1)
-	a, b := lab.Host(), lab.Host()
-	eth := a.Link("eth0", "10.77.0.1/16")
-	b.Link("eth0", "10.77.0.2/16")
+	_, a, b, eth := neighbours(t)
 	callee, caller := farPair(t, a, b, Config{}, Config{})
 	connectFar(callee, caller)
 	eth.Cut(true)
@@ -188,11 +216,7 @@ func TestDeadPath(t *testing.T) {
 
 // Voice of a network that loses a tenth, delays and reorders still arrives.
 func TestBadNetwork(t *testing.T) {
-	t.Parallel()
-	lab := netlab.New(t, 1)
-	a, b := lab.Host(), lab.Host()
-	eth := a.Link("eth0", "10.77.0.1/16")
-	b.Link("eth0", "10.77.0.2/16")
+	lab, a, b, eth := neighbours(t)
 	eth.Impair(netlab.Impairment{Loss: 0.1, Duplicate: 0.02, Delay: 20 * time.Millisecond, Jitter: 30 * time.Millisecond})
 	callee, caller := farPair(t, a, b, Config{}, Config{})
 	t.Logf("up after %v", connectFar(callee, caller))
