@@ -571,7 +571,7 @@ func (w *simWorld) endsOf(c *callLog) {
 			answered++
 		}
 	}
-	if f := c.caller.over; w.plan.quiet && f != nil && (f.Reason == ReasonUnavailableNetwork || f.Reason == ReasonPushError && slices.ContainsFunc(c.callees, (*side).rangOn)) {
+	if f := c.caller.over; w.plan.quiet && f != nil && (f.Reason == ReasonUnavailableNetwork || f.Reason == ReasonPushError && slices.ContainsFunc(c.callees, func(x *side) bool { return x.rangOn(c.caller) })) {
 		w.fail("%s ended %s in a quiet world: %v", c.caller, first, c.callees)
 	}
 	if !w.mayHear(c) {

@@ -35,7 +35,7 @@ type side struct {
 	overAt      time.Time
 	connectedAt time.Time
 	ringing     bool // Ringing was said, and not accepted or ended since
-	rang        bool
+	rangAt      time.Time // when Ringing was said first
 	accepted    bool
 	prep        bool // in preparation
 
@@ -59,8 +59,10 @@ func (s *simStation) side(l *line, role Role, id string) *side {
 	return x
 }
 
-// rangOn: it said that it rings, and did not end that itself.
-func (x *side) rangOn() bool { return x.rang && (x.over == nil || x.over.Source != SourceCallee) }
+// rangOn: it said that it rings, in time for the caller to hear it, and did not end that itself.
+func (x *side) rangOn(caller *side) bool {
+	return !x.rangAt.IsZero() && caller.overAt.Sub(x.rangAt) > 100*time.Millisecond && (x.over == nil || x.over.Source != SourceCallee)
+}
 
 // fresh: it has connected within the last second.
 func (x *side) fresh() bool {
@@ -290,7 +292,9 @@ func (x *side) rings(say func() bool) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if ok {
-		x.rang = true
+		if x.rangAt.IsZero() {
+			x.rangAt = time.Now()
+		}
 		x.ringing = x.over == nil && !x.adopted
 	}
 	return ok
