@@ -120,6 +120,7 @@ func (k *Kit) VerifyBackgroundCall(p VerifyCallParam, h BackgroundHandler) (*Bac
 	}
 	b := &BackgroundCall{h: h}
 	b.c = k.verify(p, Handler{}, b, evVerify{replaces: k.orphans[id].Nonces})
+	b.c.next = newID()
 	return b, nil
 }
 
@@ -148,7 +149,7 @@ func (k *Kit) AdoptBackgroundCall(id string, h Handler) (*Call, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	c := k.calls[id]
-	if c != nil {
+	if c != nil && !(c.handedOver() && k.journal != nil) { // else that process may be dead by now
 		return k.adoptHere(c, c.param, h, noMic)
 	}
 	if k.adopting[id] {
@@ -162,7 +163,7 @@ func (k *Kit) AdoptBackgroundCall(id string, h Handler) (*Call, error) {
 	}
 	k.adopting[id] = true // it counts as a call of this device already
 	k.mu.Unlock()
-	e, left, err := k.journal.claim(id, k.cfg.Self, noMic)
+	e, err := k.journal.claim(id, k.cfg.Self, noMic)
 	k.mu.Lock()
 	delete(k.adopting, id)
 	if err != nil {
@@ -171,17 +172,22 @@ func (k *Kit) AdoptBackgroundCall(id string, h Handler) (*Call, error) {
 	if k.closed {
 		return nil, startError(StartNotInitialized, "the Kit is closed")
 	}
-	if k.calls[id] != nil { // its repeated push was verified here meanwhile
+	if k.calls[id] != c { // its repeated push was verified here meanwhile
 		return nil, fmt.Errorf("call: adopt %s: %w", id, ErrAlreadyAdopted)
 	}
 	p, err := e.param()
 	if err != nil {
 		return nil, fmt.Errorf("call: adopt %s: %w", id, err)
 	}
-	c = k.verify(p, h, nil, evVerify{replaces: e.Nonces, quiet: e.Verified})
-	c.appData, c.startMessage, c.ringEnd, c.acceptsItself = e.AppData, e.StartMessage, k.cfg.Now()+left, e.Survived
+	c = k.verify(p, h, nil, evVerify{nonce: e.next, replaces: e.Nonces, quiet: e.Verified})
+	c.appData, c.startMessage, c.ringEnd, c.acceptsItself = e.AppData, e.StartMessage, k.cfg.Now()+e.left, e.Survived
 	k.enter(c)
 	return c, nil
+}
+
+// handedOver: it was a background call of this process, and another one has it.
+func (c *Call) handedOver() bool {
+	return c.background != nil && c.s.phase == StateDisconnected && c.over == nil
 }
 
 // mayTalk reports why this device can not take one more call now. k.mu is held.
@@ -201,7 +207,7 @@ func (k *Kit) adoptHere(c *Call, p VerifyCallParam, h Handler, noMic error) (*Ca
 	switch {
 	case c.background == nil && len(c.s.replaces) == 0:
 		return nil, fmt.Errorf("call: adopt %s: %w", c.id, ErrNoSuchCall)
-	case c.background == nil || c.granted || over && c.over == nil:
+	case c.background == nil || c.granted || c.handedOver():
 		return nil, fmt.Errorf("call: adopt %s: %w", c.id, ErrAlreadyAdopted)
 	case over:
 		return nil, fmt.Errorf("call: adopt %s: %w", c.id, ErrEnded)
@@ -224,7 +230,7 @@ func (k *Kit) replace(c *Call, p VerifyCallParam, h Handler, quiet bool) (*Call,
 		return nil, fmt.Errorf("call: adopt %s: %w", c.id, ErrEnded)
 	}
 	k.forget(c)
-	n := k.verify(p, h, nil, evVerify{replaces: c.nonces, quiet: quiet})
+	n := k.verify(p, h, nil, evVerify{nonce: c.next, replaces: c.nonces, quiet: quiet})
 	n.made, n.wall, n.stages = c.made, c.wall, append(slices.Clone(c.stages), n.stages...)
 	n.appData, n.startMessage, n.ringEnd, n.acceptsItself = c.appData, c.startMessage, c.ringEnd, c.acceptsItself
 	k.enter(n)

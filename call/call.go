@@ -32,9 +32,10 @@ type Call struct {
 	// guarded by kit.mu
 	s            state
 	nonces       []string      // callee: of this device's live checks of the call, the present one last
+	next         string        // background: the nonce that its adopter will use; the journal has it before that
 	ringEnd      time.Duration // callee: on Config.Now
 	granted      bool          // a background call is on its way to another process
-	entered      bool          // it is in the journal
+	entered      entryState    // as what it is in the journal
 	timers       map[timerKind]*time.Timer
 	sessions     map[string]Session
 	levels       *time.Timer

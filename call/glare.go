@@ -57,7 +57,7 @@ func (k *Kit) glare(cc CCParam, age time.Duration) (own *Call, g glare) {
 func (k *Kit) giveWay(own *Call, cc CCParam) {
 	k.counters["glare"]++
 	if b := k.calls[cc.callID]; b != nil {
-		if b.acceptsItself = true; b.entered {
+		if b.acceptsItself = true; b.entered != entryNone {
 			k.enter(b) // so that a process that finds it in the journal knows
 		}
 	} else {

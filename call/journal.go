@@ -92,7 +92,8 @@ func (j *journal) locked(f func(boot string, now time.Duration) error) error {
 	return errors.Join(err, unlockFile(j.lock))
 }
 
-// put keeps an entry; left is what remains of its ring.
+// put keeps an entry; left is what remains of its ring. The word that a call was
+// adopted takes the place of what its last owner left, and nobody owns it.
 func (j *journal) put(e entry, left time.Duration) error {
 	return j.locked(func(boot string, now time.Duration) error {
 		e.Boot, e.Until = boot, (now + left).Milliseconds()
@@ -100,10 +101,23 @@ func (j *journal) put(e entry, left time.Duration) error {
 		if err != nil {
 			return err
 		}
-		if n >= maxEntries {
+		if _, err := os.Lstat(j.path(e.id())); n >= maxEntries && err != nil { // a known one takes no more room
 			return fmt.Errorf("call: journal %s: it is full, with %d calls", j.dir, n)
 		}
+		if e.State == entryAdopted {
+			defer j.release(e.id())
+		}
 		return j.write(e)
+	})
+}
+
+// leave lets go of an own entry, which stays as it is: who was granted the call
+// will put its own in its place, and another may take it should that one die
+// before.
+func (j *journal) leave(id string) error {
+	return j.locked(func(string, time.Duration) error {
+		j.release(id)
+		return nil
 	})
 }
 
@@ -305,7 +319,7 @@ func (j *journal) take(id string, self Address, noMic error) (e entry, left time
 		if err == nil && f == nil {
 			err = ErrAlreadyAdopted
 			if e.State == entryBackground && j.held[id] == nil {
-				err = errors.New("the process that has it does not answer")
+				err = errOwned
 			}
 		}
 		if err == nil && !e.AllowCallWithoutMic {
@@ -323,6 +337,27 @@ func (j *journal) take(id string, self Address, noMic error) (e entry, left time
 	})
 	return e, left, err
 }
+
+// inherit makes a call that its owner has granted this process's, as soon as the
+// owner lets go of it: until this process has put its own entry there, what the
+// owner left is what others find if this one dies. A call that was never kept,
+// or a disk that hangs, is no hindrance; that another was faster is.
+func (j *journal) inherit(id string, self Address) error {
+	for t := time.Duration(0); t < lockWait; t += lockRetry {
+		_, _, err := j.take(id, self, nil)
+		if errors.Is(err, ErrAlreadyAdopted) {
+			return err
+		}
+		if !errors.Is(err, errOwned) {
+			return nil
+		}
+		time.Sleep(lockRetry)
+	}
+	return nil
+}
+
+// errOwned: another process holds the entry's lock.
+var errOwned = errors.New("the process that has it does not answer")
 
 // adoptable reports why an entry's call can not be adopted by this device.
 func (e file) adoptable(self Address) error {

@@ -269,6 +269,11 @@ func TestAdoptedByAnotherProcess(t *testing.T) {
 		if c.State() != StateConnected || len(legsOf(c)) != 1 || c.Peer() != app.self {
 			t.Errorf("%v with %v, %d legs", c.State(), c.Peer(), len(legsOf(c)))
 		}
+		app.kit.journal.turn <- struct{}{}
+		if n := len(app.kit.journal.held); n != 0 {
+			t.Errorf("the adopter holds %d files of calls that it does not keep", n)
+		}
+		<-app.kit.journal.turn
 		daemon.kit.Close() // and with it the memory of who has it
 		if _, err := late.adopt(c.ID()); !errors.Is(err, ErrAlreadyAdopted) {
 			t.Errorf("adopted again, of the journal: %v", err)

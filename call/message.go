@@ -90,6 +90,9 @@ type (
 		UserCode   string `json:"user_code,omitempty"`
 		Phrase     string `json:"phrase,omitempty"`
 		AnsweredBy string `json:"answered_by,omitempty"`
+		// Replaces, in an end, is as in VerifyBody: the live check that says so
+		// may not have arrived.
+		Replaces []string `json:"replaces,omitempty"`
 	}
 	// MuteBody travels in mute; the highest sequence number counts.
 	MuteBody struct {
@@ -238,6 +241,9 @@ func checkBody(b any) error {
 		}
 		if err := atMost("answered_by", b.AnsweredBy, 2*maxID+1); err != nil {
 			return err
+		}
+		if len(b.Replaces) > maxReplaces {
+			return fmt.Errorf("replaces has %d entries, at most %d", len(b.Replaces), maxReplaces)
 		}
 		return atMost("phrase", b.Phrase, MaxPhrase)
 	case *HoldBody:

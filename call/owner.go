@@ -28,6 +28,7 @@ type (
 		V      int    `json:"v"`
 		Status string `json:"status"`
 		Entry  *entry `json:"entry,omitempty"`
+		Next   string `json:"next,omitempty"`    // the nonce for the asker's live check
 		Left   int64  `json:"left_ms,omitempty"` // of its ring
 	}
 )
@@ -72,13 +73,21 @@ func (j *journal) hush() {
 	}
 }
 
+// claimed is a call that this process may take.
+type claimed struct {
+	entry
+	left time.Duration // of its ring
+	next string        // the nonce to use; "": a new one
+}
+
 // claim gets a call from the living process that has it, or from a dead one.
 // noMic is why this one has no microphone; nil: it has.
-func (j *journal) claim(id string, self Address, noMic error) (entry, time.Duration, error) {
+func (j *journal) claim(id string, self Address, noMic error) (claimed, error) {
 	socks, err := filepath.Glob(filepath.Join(j.dir, "*"+suffixSock))
 	if err != nil {
-		return entry{}, 0, fmt.Errorf("call: journal: %w", err)
+		return claimed{}, fmt.Errorf("call: journal: %w", err)
 	}
+	adopted := false
 	for _, s := range socks[:min(len(socks), maxEntries)] {
 		if j.sock != nil && s == j.sock.path {
 			continue
@@ -86,17 +95,21 @@ func (j *journal) claim(id string, self Address, noMic error) (entry, time.Durat
 		r, err := j.ask(s, adoptRequest{V: 1, Adopt: id, Device: self, NoMic: noMic != nil})
 		switch {
 		case err != nil: // dead, or it hangs: its lock tells
-		case r.Status == replyGranted && r.Entry != nil && r.Entry.check() == nil && r.Entry.id() == id && r.Entry.of(self):
-			return *r.Entry, millis(r.Left), nil
-		case r.Status == replyAdopted:
-			return entry{}, 0, ErrAlreadyAdopted
+		case r.Status == replyGranted && r.Entry != nil && ValidID(r.Next) && r.Entry.check() == nil && r.Entry.id() == id && r.Entry.of(self):
+			return claimed{*r.Entry, millis(r.Left), r.Next}, j.inherit(id, self)
+		case r.Status == replyAdopted: // the adopter may have died since: its lock tells
+			adopted = true
 		case r.Status == replyNoMic && noMic != nil:
-			return entry{}, 0, noMic
+			return claimed{}, noMic
 		case r.Status == replyEnded:
-			return entry{}, 0, ErrEnded
+			return claimed{}, ErrEnded
 		}
 	}
-	return j.take(id, self, noMic)
+	e, left, err := j.take(id, self, noMic)
+	if adopted && (errors.Is(err, ErrNoSuchCall) || errors.Is(err, errOwned)) {
+		err = ErrAlreadyAdopted
+	}
+	return claimed{e, left, ""}, err
 }
 
 // ask puts a question to the owner at a socket. A socket that nobody listens
@@ -159,7 +172,9 @@ func (k *Kit) answer(conn net.Conn) error {
 	defer k.mu.Unlock()
 	c.granted = false
 	if err == nil {
-		k.apply(c, evHandOver{}) // refused where it has ended meanwhile: the caller will say so
+		if k.apply(c, evHandOver{}) && c.entered != entryNone { // refused where it has ended meanwhile: the caller will say so
+			k.write(entryOp{do: entryLeave, id: c.id})
+		}
 	}
 	return err
 }
@@ -174,7 +189,7 @@ func (k *Kit) grant(q adoptRequest) (*Call, adoptReply) {
 	switch {
 	case q.V != 1 || c == nil || c.role != RoleCallee:
 	case q.Device.UserAddress() != k.cfg.Self.UserAddress() || q.Device.Device != k.cfg.Self.Device:
-	case c.background == nil || c.granted || c.s.phase == StateDisconnected && c.over == nil:
+	case c.background == nil || c.granted || c.handedOver():
 		status = replyAdopted
 	case c.s.phase == StateDisconnected || c.s.ending || k.closed:
 		status = replyEnded
@@ -183,20 +198,29 @@ func (k *Kit) grant(q adoptRequest) (*Call, adoptReply) {
 	default:
 		c.granted = true
 		e := c.entry()
-		return c, adoptReply{V: 1, Status: replyGranted, Entry: &e, Left: max(0, c.ringEnd-k.cfg.Now()).Milliseconds()}
+		e.Nonces = c.nonces
+		return c, adoptReply{V: 1, Status: replyGranted, Entry: &e, Next: c.next, Left: max(0, c.ringEnd-k.cfg.Now()).Milliseconds()}
 	}
 	return nil, adoptReply{V: 1, Status: status}
 }
 
 // --- what the Kit tells the journal ---
 
-// entryOp is one thing for the journal to do: keep a call, or let go of it.
+// entryOp is one thing for the journal to do.
 type entryOp struct {
+	do    entryDo
 	id    string
 	entry entry
-	put   bool
 	ends  time.Duration // of the ring, on Config.Now
 }
+
+type entryDo int
+
+const (
+	entryPut    entryDo = iota // keep a call
+	entryStrike                // it is over, or needs no keeping any more
+	entryLeave                 // another process was granted it
+)
 
 // openJournal never fails the Kit: calls go on without it.
 func (k *Kit) openJournal() {
@@ -257,10 +281,13 @@ func (k *Kit) keepJournal() {
 
 func (k *Kit) keep(op entryOp) {
 	var err error
-	if op.put {
+	switch op.do {
+	case entryPut:
 		err = k.journal.put(op.entry, op.ends-k.cfg.Now())
-	} else {
+	case entryStrike:
 		err = k.journal.strike(op.id, op.entry)
+	case entryLeave:
+		err = k.journal.leave(op.id)
 	}
 	if err != nil {
 		k.journalFailed(op.id, err)
@@ -307,7 +334,7 @@ func (k *Kit) PendingBackgroundCalls() ([]string, error) {
 		}
 	}
 	for _, e := range listed {
-		if k.calls[e.id] == nil {
+		if c := k.calls[e.id]; c == nil || c.handedOver() && e.free {
 			ids = append(ids, e.id)
 		}
 	}
@@ -323,8 +350,8 @@ func (c *Call) entry() entry {
 		AllowCallWithoutMic: c.param.AllowCallWithoutMic, AudioActivationByUser: c.param.AudioActivationByUser,
 		AppData: c.appData, StartMessage: c.startMessage, Survived: c.acceptsItself,
 	}
-	if c.background != nil {
-		e.State = entryBackground
+	if c.background != nil { // should its adopter die before it has written anything, that one's check is replaced, too
+		e.State, e.Nonces = entryBackground, append(slices.Clone(c.nonces), c.next)
 	}
 	return e
 }
@@ -334,29 +361,32 @@ func (k *Kit) enter(c *Call) {
 	if k.journal == nil && k.badDisk != nil && c.background != nil {
 		k.tell(c, notice{kind: noticeError, err: k.badDisk})
 	}
-	if k.journal == nil || c.background == nil && !k.cfg.JournalIncoming {
-		if k.journal != nil && len(c.s.replaces) > 0 { // taken from a dead process, perhaps
-			c.entered = true
-			k.strike(c, entryAdopted)
-		}
+	if k.journal == nil {
 		return
 	}
-	c.entered = true
-	k.write(entryOp{id: c.id, entry: c.entry(), put: true, ends: c.ringEnd})
+	e := c.entry()
+	if c.background == nil && !k.cfg.JournalIncoming {
+		if len(c.s.replaces) == 0 || c.entered == entryAdopted {
+			return
+		}
+		e.State, e.AppData = entryAdopted, nil // in the place of what its last owner has left there
+	}
+	c.entered = e.State
+	k.write(entryOp{do: entryPut, id: c.id, entry: e, ends: c.ringEnd})
 }
 
 // strike has the journal let go of a call. k.mu is held.
 func (k *Kit) strike(c *Call, what entryState) {
-	if !c.entered {
+	if c.entered == entryNone || c.entered == entryAdopted {
 		return
 	}
-	c.entered = false
+	c.entered = entryNone
 	e := c.entry()
 	e.State = what
 	if c.background == nil && what == entryEnded {
 		e.State = entryNone
 	}
-	k.write(entryOp{id: c.id, entry: e})
+	k.write(entryOp{do: entryStrike, id: c.id, entry: e})
 }
 
 func (k *Kit) write(op entryOp) {

@@ -84,8 +84,6 @@ func (k *Kit) tell(c *Call, n notice) {
 		k.strike(c, entryNone)
 	case noticeNetworkLost:
 		n.on = k.cfg.Transport.Connected() // our own link stands: it is the peer's
-	case noticeAdopted:
-		k.strike(c, entryAdopted)
 	case noticeDisconnected:
 		c.ended(n.end)
 	}

@@ -129,7 +129,9 @@ func (k *Kit) verify(p VerifyCallParam, h Handler, b *BackgroundCall, e evVerify
 	c.s.opt.micTimeout = micTimeout(p.MicNoSourceTimeout, p.AllowCallWithoutMic)
 	c.s.activated = !p.AudioActivationByUser
 	c.mark("verify")
-	e.nonce = newID()
+	if e.nonce == "" {
+		e.nonce = newID()
+	}
 	e.replaces = e.replaces[max(0, len(e.replaces)-maxReplaces):]
 	c.nonces = append(slices.Clone(e.replaces), e.nonce)
 	k.apply(c, e)

@@ -82,14 +82,36 @@ func (m *machine) retire(nonce string) {
 	m.do(actSession{nonce, opClose, ""})
 }
 
+// predecessor is the leg of the same device that was checked with one of these
+// nonces; -1: none.
+func (m *machine) predecessor(from Address, replaces []string) int {
+	return slices.IndexFunc(m.legs, func(l leg) bool {
+		return l.nonce != "" && l.addr.UserAddress() == from.UserAddress() && l.addr.Device == from.Device && slices.Contains(replaces, l.nonce)
+	})
+}
+
+// inherit gives leg j to the new process of its device, whose own leg is i (-1:
+// none), and says where it is then.
+func (m *machine) inherit(i, j int, from Address) int {
+	m.legs[j].addr = from
+	if i >= 0 && i != j { // it was busy, say, before it adopted
+		if n := m.legs[i].nonce; n != "" {
+			m.retire(n)
+		}
+		m.legs = slices.Delete(m.legs, i, i+1)
+		if i < j {
+			j--
+		}
+	}
+	return j
+}
+
 // replaced is the caller's part of an adoption: it finds the leg that a live
 // check replaces and gives it to the new process, whose own leg is i (-1:
 // none). done: the check was answered. Of two that replace the same one, the
 // first counts.
 func (m *machine) replaced(i int, from Address, b *VerifyBody) (its int, done bool) {
-	j := slices.IndexFunc(m.legs, func(l leg) bool {
-		return l.nonce != "" && l.addr.UserAddress() == from.UserAddress() && l.addr.Device == from.Device && slices.Contains(b.Replaces, l.nonce)
-	})
+	j := m.predecessor(from, b.Replaces)
 	end := EndBody{Reason: ReasonReleasedCall, Source: SourceTransport}
 	switch {
 	case j < 0 && !slices.ContainsFunc(b.Replaces, func(n string) bool { return slices.Contains(m.retired, n) }):
@@ -97,18 +119,30 @@ func (m *machine) replaced(i int, from Address, b *VerifyBody) (its int, done bo
 	case j >= 0 && m.legs[j].over: // it was out before it changed hands
 		end = m.legs[j].end
 	case j >= 0:
-		m.legs[j].addr = from
-		if i >= 0 && i != j { // it was busy, say, before it adopted
-			if n := m.legs[i].nonce; n != "" {
-				m.retire(n)
-			}
-			m.legs = slices.Delete(m.legs, i, i+1)
-			if i < j {
-				j--
-			}
-		}
-		return j, false
+		return m.inherit(i, j, from), false
 	}
 	m.send(leg{addr: from, nonce: b.Nonce}, TypeEnd, pathMQTT, &end)
 	return i, true
+}
+
+// endsForEarlier is for an end that overtook its device's live check, or whose
+// check was lost: what it replaces ends with it, and does not ring on.
+func (m *machine) endsForEarlier(i int, e evMessage, b EndBody) int {
+	j := m.predecessor(e.from, b.Replaces)
+	if j < 0 || m.legs[j].over {
+		return i
+	}
+	i = m.inherit(i, j, e.from)
+	m.retire(m.legs[i].nonce)
+	m.legs[i] = leg{addr: e.from, nonce: e.bind}
+	return i
+}
+
+// asked is an end that this side asks for. The caller may not have had the live
+// check: so it says whose place that took.
+func (m *machine) asked(end EndBody) EndBody {
+	if m.phase == StateTrying {
+		end.Replaces = m.replaces
+	}
+	return end
 }

@@ -211,6 +211,10 @@ func (m *machine) legEnds(i int, e evMessage, b EndBody) bool {
 		m.finish(end)
 		return true
 	}
+	if !known {
+		i = m.endsForEarlier(i, e, b)
+		known = i >= 0 && m.legs[i].nonce == e.bind
+	}
 	if i >= 0 && !known && m.legs[i].nonce != "" {
 		return false // of an earlier live check
 	}

@@ -35,8 +35,9 @@ func (m *machine) dismiss(i int, why EndBody) {
 // fail ends the call without the caller's word, and tells the caller until it
 // answers.
 func (m *machine) fail(end EndBody) {
-	m.legs[0].end = end
-	m.send(m.legs[0], TypeEnd, pathBoth, &end)
+	asked := m.asked(end)
+	m.legs[0].end = asked
+	m.send(m.legs[0], TypeEnd, pathBoth, &asked)
 	m.finish(end)
 }
 

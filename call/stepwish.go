@@ -70,6 +70,7 @@ func (m *machine) end(wish EndBody) bool {
 		m.finish(wish)
 		return true
 	}
+	wish = m.asked(wish)
 	m.ending, m.wish = true, wish
 	m.do(actStopAll{})
 	m.send(m.legs[0], TypeEnd, pathBoth, &wish)

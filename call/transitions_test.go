@@ -364,7 +364,7 @@ func tableEvents(s namedState) (list []namedEvent) {
 	}
 	for i, p := range peers {
 		for _, m := range tableMessages(p.bind) {
-			if i > 0 && !slices.Contains([]string{"push", "verify", "verify anew", "verify, replaces h", "standing", "ringing", "accept", "end decline", "end busy", "ended cancel", "mute 4", "candidate"}, m.name) {
+			if i > 0 && !slices.Contains([]string{"push", "verify", "verify anew", "verify, replaces h", "standing", "ringing", "accept", "end decline", "end busy", "end, replaces h", "ended cancel", "mute 4", "candidate"}, m.name) {
 				continue // of the others, one of each kind
 			}
 			add(fmt.Sprintf("%s: %s", p.name, m.name), from(p.addr, p.bind, m.event.(evMessage).typ, m.event.(evMessage).body))
@@ -399,6 +399,7 @@ func tableMessages(bind string) (list []namedEvent) {
 	} {
 		add("end "+e.Reason.String(), TypeEnd, &e)
 	}
+	add("end, replaces h", TypeEnd, &EndBody{Reason: ReasonDecline, Source: SourceCallee, Replaces: []string{"h"}})
 	add("ended cancel", TypeEnded, &EndBody{Reason: ReasonCancel, Source: SourceCaller})
 	add("mute 1", TypeMute, &MuteBody{Seq: 1, On: true})
 	add("mute 4", TypeMute, &MuteBody{Seq: 4, On: true})
@@ -493,7 +494,7 @@ func changes(a, b state) string {
 	x, y := reflect.ValueOf(a), reflect.ValueOf(b)
 	for i := range x.NumField() {
 		switch name := x.Type().Field(i).Name; { // what is not comparable is slow to write for nothing
-		case name == "legs" && slices.Equal(a.legs, b.legs),
+		case name == "legs" && reflect.DeepEqual(a.legs, b.legs),
 			name == "opt" && reflect.DeepEqual(a.opt, b.opt),
 			name == "short" && reflect.DeepEqual(a.short, b.short),
 			name == "retired" && slices.Equal(a.retired, b.retired),
