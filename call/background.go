@@ -181,6 +181,7 @@ func (k *Kit) AdoptBackgroundCall(id string, h Handler) (*Call, error) {
 	}
 	c = k.verify(p, h, nil, evVerify{nonce: e.next, replaces: e.Nonces, quiet: e.Verified})
 	c.appData, c.startMessage, c.ringEnd, c.acceptsItself = e.AppData, e.StartMessage, k.cfg.Now()+e.left, e.Survived
+	c.rang = e.Rang
 	k.enter(c)
 	return c, nil
 }
@@ -233,6 +234,7 @@ func (k *Kit) replace(c *Call, p VerifyCallParam, h Handler, quiet bool) (*Call,
 	n := k.verify(p, h, nil, evVerify{nonce: c.next, replaces: c.nonces, quiet: quiet})
 	n.made, n.wall, n.stages = c.made, c.wall, append(slices.Clone(c.stages), n.stages...)
 	n.appData, n.startMessage, n.ringEnd, n.acceptsItself = c.appData, c.startMessage, c.ringEnd, c.acceptsItself
+	n.rang = c.rang || c.s.ringing
 	k.enter(n)
 	return n, nil
 }

@@ -36,6 +36,7 @@ type Call struct {
 	ringEnd      time.Duration // callee: on Config.Now
 	granted      bool          // a background call is on its way to another process
 	entered      entryState    // as what it is in the journal
+	rang         bool          // the caller was told that it rings here before the call was adopted
 	timers       map[timerKind]*time.Timer
 	sessions     map[string]Session
 	levels       *time.Timer
@@ -115,6 +116,15 @@ func (c *Call) apply(e any) bool {
 // Ringing tells the caller that this device really rings. Callee, once
 // verified; false else.
 func (c *Call) Ringing() bool { return c.apply(evRinging{}) }
+
+// RangBefore reports whether the caller was told that this device rings before
+// the call was adopted: by a process that was killed, perhaps. It still thinks
+// so, and shows it to its user.
+func (c *Call) RangBefore() bool {
+	c.kit.mu.Lock()
+	defer c.kit.mu.Unlock()
+	return c.rang
+}
 
 // AcceptOptions say how a call is accepted.
 type AcceptOptions struct {

@@ -25,6 +25,7 @@ type entry struct {
 	Until    int64      `json:"until_ms"` // CLOCK_BOOTTIME at which its ring is over: wall time is not to be trusted
 	Nonces   []string   `json:"nonces"`   // of this device's live checks
 	Verified bool       `json:"verified"`
+	Rang     bool       `json:"rang,omitempty"` // the caller was told that it rings on this device
 
 	AllowCallWithoutMic   bool   `json:"without_mic,omitempty"`
 	AudioActivationByUser bool   `json:"activation_by_user,omitempty"`

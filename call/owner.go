@@ -346,7 +346,7 @@ func (k *Kit) PendingBackgroundCalls() ([]string, error) {
 func (c *Call) entry() entry {
 	e := entry{
 		State: entryForeground, CCParam: c.param.CCParam.String(), Owner: c.kit.cfg.Self,
-		Nonces: c.nonces, Verified: c.s.quiet || c.s.phase == StateVerified,
+		Nonces: c.nonces, Verified: c.s.quiet || c.s.phase == StateVerified, Rang: c.rang || c.s.ringing,
 		AllowCallWithoutMic: c.param.AllowCallWithoutMic, AudioActivationByUser: c.param.AudioActivationByUser,
 		AppData: c.appData, StartMessage: c.startMessage, Survived: c.acceptsItself,
 	}

@@ -43,6 +43,9 @@ func (k *Kit) perform(c *Call, a action) {
 		k.transmit(c, actSend{to: c.peer, typ: TypePush, body: &PushBody{CCParam: cc.String(), Age: (k.cfg.Now() - c.made).Milliseconds(), Ringing: a.ringing}, path: pathMQTT}, c.id)
 	case actSend:
 		k.transmit(c, a, c.id)
+		if a.typ == TypeRinging {
+			k.enter(c) // so that whoever takes it up rings on
+		}
 	case actTimer:
 		c.start(a.kind, a.d)
 	case actStop:

@@ -59,5 +59,8 @@ func (s *station) tellTime() {
 
 // silent reports whether a call that rings by the state of things does not,
 // since nobody is to be disturbed. The caller then never hears that it rings.
-// A call that did ring before goes on.
-func (s *station) silent(t *talk) bool { return t.phase == ringing && s.quiet.on && !t.rang }
+// A call that did ring before goes on, also after a restart: the visitor's lamp
+// says that it rings.
+func (s *station) silent(t *talk) bool {
+	return t.phase == ringing && s.quiet.on && !t.rang && !t.rangBefore
+}

@@ -27,7 +27,7 @@ func (s *station) resume() {
 			s.log.Info("call not taken up again", "call", id, "err", err)
 			continue
 		}
-		t.users = []string{t.c.Peer().User}
+		t.users, t.rangBefore = []string{t.c.Peer().User}, t.c.RangBefore()
 		s.log.Warn("a call rang when this station was killed", "call", id, "peer", t.c.Peer())
 		s.take(t)
 		s.recheck(t)

@@ -30,6 +30,7 @@ type talk struct {
 	acknowledged        map[*call.Call]bool // those of the group that ring now
 	stood               bool                // the caller said that the call stands
 	rang                bool                // the caller was told that it rings here
+	rangBefore          bool                // by an earlier life of this station
 	talked              bool
 	held                bool // by us, while another is in front
 	peerHeld, peerMuted bool // at the other side

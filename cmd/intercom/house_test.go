@@ -94,6 +94,12 @@ func (h *house) killRinging(t *testing.T, m *member) {
 	if _, err := h.stage(t.Context(), m, "ring_sample"); err != nil {
 		t.Fatal(err)
 	}
+	h.kill(t, m)
+}
+
+// kill kills a station once its journal has the call.
+func (h *house) kill(t *testing.T, m *member) {
+	t.Helper()
 	err := poll(t.Context(), callTime, func() error {
 		if len(h.journal(t, m)) == 0 {
 			return errors.New("the journal has no call")
@@ -177,6 +183,64 @@ func TestKilledRinging(t *testing.T) {
 	})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// disturbNobody is what a station has in its configuration from its next start on.
+func disturbNobody(t *testing.T, m *member) {
+	t.Helper()
+	f, err := os.OpenFile(m.config, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString("[quiet]\ndo_not_disturb = true\n"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestKilledRingingQuiet: what rang before the quiet hours began rings on after
+// a restart in them, as it would without one: the visitor's lamp says so.
+func TestKilledRingingQuiet(t *testing.T) {
+	h := open(t)
+	tap(t, h.door, "bell-1")
+	h.killRinging(t, h.indoor)
+	disturbNobody(t, h.indoor)
+	h.restart(t, h.indoor)
+	if _, err := h.stage(t.Context(), h.indoor, "ring_sample"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestKilledSilent: what did not ring, since nobody was to be disturbed, does
+// not after a restart, and the visitor's lamp never says that it did.
+func TestKilledSilent(t *testing.T) {
+	h := open(t)
+	h.indoor.process.stop()
+	h.indoor.sim.Close()
+	h.indoor.sim = nil
+	disturbNobody(t, h.indoor)
+	h.restart(t, h.indoor)
+	tap(t, h.door, "bell-1")
+	for range 2 {
+		if _, err := h.stage(t.Context(), h.indoor, "verified"); err != nil {
+			t.Fatal(err)
+		}
+		h.kill(t, h.indoor)
+		h.restart(t, h.indoor)
+	}
+	err := poll(t.Context(), callTime, func() error {
+		st, err := station.ReadStatus(h.indoor.status)
+		if err == nil && st.State != "silent" {
+			err = fmt.Errorf("the indoor station is %s", st.State)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if st, err := station.ReadStatus(h.door.status); err != nil || st.State == "ringback" {
+		t.Errorf("the door shows %s, %v", st.State, err)
 	}
 }
 
