@@ -426,6 +426,10 @@ func TestBusy(t *testing.T) {
 		if d := cmp.Diff([]string{"waitConnected", "disconnected busy callee true"}, gate.heard()); d != "" {
 			t.Error(d)
 		}
+		if pass(leaseTime - 2*time.Second); len(home.records) != 0 {
+			t.Errorf("a record while the call may be taken yet: %+v", home.records)
+		}
+		pass(2 * time.Second)
 		if len(home.records) != 1 || home.records[0].Disconnected.Reason != ReasonBusy || home.records[0].Q850 != 17 {
 			t.Errorf("home keeps a record of the busy call: %+v", home.records)
 		}

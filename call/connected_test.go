@@ -357,7 +357,7 @@ func TestVerifyBusy(t *testing.T) {
 		if _, err := home.verify(ccs[1]); !errors.Is(err, StartAlreadyExist) {
 			t.Errorf("second: %v", err)
 		}
-		pass(3 * time.Second)
+		pass(leaseTime + 3*time.Second)
 		if len(home.records) != 1 || home.records[0].Disconnected != (Disconnected{Reason: ReasonBusy, Source: SourceCallee}) {
 			t.Errorf("records %+v", home.records)
 		}

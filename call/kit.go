@@ -66,6 +66,7 @@ type Kit struct {
 	used     map[string]time.Time // call ids verified here: reuse
 	known    map[string]time.Time // call ids given to OnPush
 	told     map[string]time.Time // call ids that got our busy reply
+	refused  map[string]*refusal  // of these, who may still be taken
 	seen     seen
 	survivor survivor // of a glare
 	counters map[string]uint64
@@ -96,7 +97,7 @@ func NewKit(cfg Config) (*Kit, error) {
 	k := &Kit{
 		cfg: cfg, log: cfg.Log, callID: newID,
 		pushes: make(chan string, 16), records: make(chan Record, 64),
-		calls: map[string]*Call{}, used: map[string]time.Time{}, known: map[string]time.Time{}, told: map[string]time.Time{},
+		calls: map[string]*Call{}, used: map[string]time.Time{}, known: map[string]time.Time{}, told: map[string]time.Time{}, refused: map[string]*refusal{},
 		counters: map[string]uint64{}, handlers: map[uint64]bool{}, adopting: map[string]bool{},
 	}
 	k.ctx, k.cancel = context.WithCancel(context.Background())
@@ -184,6 +185,9 @@ func (k *Kit) shut(r Reason) error {
 		}
 	}
 	clear(k.calls)
+	for id := range k.refused {
+		k.refusedForGood(id)
+	}
 	k.mu.Unlock()
 	for _, c := range calls {
 		c.queue.wait(me)

@@ -120,6 +120,7 @@ func (k *Kit) VerifyCall(p VerifyCallParam, h Handler) (*Call, error) {
 func (k *Kit) verify(p VerifyCallParam, h Handler, b *BackgroundCall, e evVerify) *Call {
 	id := p.CCParam.callID
 	remember(k.used, id, 2*DefaultRingTime)
+	k.takeUp(id)
 	c := k.newCall(id, RoleCallee, p.CCParam.caller, h)
 	c.background, c.param = b, p
 	if k.survivor.id == id {
@@ -191,16 +192,52 @@ func (k *Kit) busy(id string) bool {
 	return live > 1 || live == 1 && (connected == 0 || k.cfg.NoCallWaiting)
 }
 
-// replyBusy answers a push by itself and leaves a record of the call.
+// refusal is a call that got a busy reply. Its record waits until its push is
+// repeated no more: a device that is free again may take the call yet, and a
+// call leaves one record.
+type refusal struct {
+	rec   Record
+	timer *time.Timer
+}
+
+// replyBusy answers a push by itself.
 func (k *Kit) replyBusy(id string, caller Address) {
 	k.transmit(nil, actSend{to: caller, typ: TypeEnd, body: &EndBody{Reason: ReasonBusy, Source: SourceCallee}, path: pathMQTT}, id)
 	_, again := k.told[id]
 	remember(k.told, id, 2*DefaultRingTime)
+	if r := k.refused[id]; r != nil {
+		r.timer.Reset(leaseTime)
+	}
 	if again {
 		return
 	}
 	d := Disconnected{Reason: ReasonBusy, Source: SourceCallee}
-	k.record(Record{CallID: id, Role: RoleCallee, Peer: caller, Began: time.Now(), Disconnected: d, Q850: q850(false, d.Reason)})
+	rec := Record{CallID: id, Role: RoleCallee, Peer: caller, Began: time.Now(), Disconnected: d, Q850: q850(false, d.Reason)}
+	if len(k.refused) >= maxCalls {
+		k.record(rec)
+		return
+	}
+	k.refused[id] = &refusal{rec, time.AfterFunc(leaseTime, func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.refusedForGood(id)
+	})}
+}
+
+// refusedForGood leaves the record of a call that nobody has taken. k.mu is held.
+func (k *Kit) refusedForGood(id string) {
+	if r := k.refused[id]; r != nil {
+		k.record(r.rec)
+		k.takeUp(id)
+	}
+}
+
+// takeUp: a call that got a busy reply is taken now. k.mu is held.
+func (k *Kit) takeUp(id string) {
+	if r := k.refused[id]; r != nil {
+		r.timer.Stop()
+		delete(k.refused, id)
+	}
 }
 
 func micTimeout(d time.Duration, without bool) time.Duration {

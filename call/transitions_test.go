@@ -315,6 +315,7 @@ func tableEvents(s namedState) (list []namedEvent) {
 		add("verify", evVerify{nonce: "k"})
 	}
 	add("pushed", evPushed{})
+	add("no event of the model", struct{}{})
 	add("not pushed", evPushed{errors.New("no link")})
 	add("glare", evGlare{})
 	add("hand over", evHandOver{})
