@@ -44,7 +44,7 @@ func TestOneRecordOfABusyDevice(t *testing.T) {
 					home.kit.Close()
 				}
 				var got []Reason
-				for _, r := range home.records {
+				for _, r := range home.recorded() {
 					got = append(got, r.Disconnected.Reason)
 				}
 				slices.Sort(got)
@@ -68,11 +68,11 @@ func TestBusyRecordsAreBounded(t *testing.T) {
 			home.kit.replyBusy(fmt.Sprint("c", i), Address{"house", "door", "d1", "s1"})
 			home.kit.mu.Unlock()
 		}
-		if pass(time.Millisecond); len(home.records) != 5 {
-			t.Errorf("%d records at once, want 5", len(home.records))
+		if pass(time.Millisecond); len(home.recorded()) != 5 {
+			t.Errorf("%d records at once, want 5", len(home.recorded()))
 		}
-		if pass(leaseTime); len(home.records) != maxCalls+5 {
-			t.Errorf("%d records, want %d", len(home.records), maxCalls+5)
+		if pass(leaseTime); len(home.recorded()) != maxCalls+5 {
+			t.Errorf("%d records, want %d", len(home.recorded()), maxCalls+5)
 		}
 	})
 }

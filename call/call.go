@@ -60,7 +60,7 @@ func (k *Kit) newCall(id string, role Role, peer Address, h Handler) *Call {
 	c.levelEvery.Store(int64(levelInterval))
 	c.queue = newQueue(c.deliver)
 	k.events.Add(1)
-	k.handle(func() { defer k.events.Done(); c.queue.run() })
+	k.handle(newRunner(), func() { defer k.events.Done(); c.queue.run() })
 	k.makeRoom()
 	k.calls[id] = c
 	return c

@@ -426,8 +426,8 @@ func TestBusy(t *testing.T) {
 		if d := cmp.Diff([]string{"waitConnected", "disconnected busy callee true"}, gate.heard()); d != "" {
 			t.Error(d)
 		}
-		if pass(leaseTime - 2*time.Second); len(home.records) != 0 {
-			t.Errorf("a record while the call may be taken yet: %+v", home.records)
+		if pass(leaseTime - 2*time.Second); len(home.recorded()) != 0 {
+			t.Errorf("a record while the call may be taken yet: %+v", home.recorded())
 		}
 		pass(2 * time.Second)
 		if len(home.records) != 1 || home.records[0].Disconnected.Reason != ReasonBusy || home.records[0].Q850 != 17 {

@@ -89,7 +89,7 @@ func (n *node) keeps(dir string, p *pipes) *node {
 		path := filepath.Join(dir, newID()[:8]+suffixSock)
 		l := p.listen(n.w.t, path)
 		j.sock = &ownerSocket{l, path}
-		n.kit.wg.Go(func() { n.kit.serveOwner(l) })
+		n.kit.work.Go(func() { n.kit.serveOwner(l) })
 	}
 	n.kit.useJournal(j)
 	return n

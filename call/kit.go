@@ -53,9 +53,10 @@ type Kit struct {
 	log     *slog.Logger
 	cancel  context.CancelFunc
 	ctx     context.Context
-	wg      sync.WaitGroup
-	callID  func() string
+	wg      sync.WaitGroup // what runs the application's functions
 	events  sync.WaitGroup // of wg, the queues of the calls: they may still leave a record
+	work    sync.WaitGroup // all other goroutines
+	callID  func() string
 	pushes  chan string
 	records chan Record
 	journal *journal // nil: none
@@ -70,7 +71,8 @@ type Kit struct {
 	seen     seen
 	survivor survivor // of a glare
 	counters map[string]uint64
-	handlers map[uint64]bool // goroutines that run the application's functions
+	runners  map[*runner]bool
+	notifier *runner // of notify; done when OnPush is called no more
 	closed   bool
 	adopting map[string]bool  // calls on their way here from another process
 	orphans  map[string]entry // calls of a killed process of this device, from the journal
@@ -98,28 +100,15 @@ func NewKit(cfg Config) (*Kit, error) {
 		cfg: cfg, log: cfg.Log, callID: newID,
 		pushes: make(chan string, 16), records: make(chan Record, 64),
 		calls: map[string]*Call{}, used: map[string]time.Time{}, known: map[string]time.Time{}, told: map[string]time.Time{}, refused: map[string]*refusal{},
-		counters: map[string]uint64{}, handlers: map[uint64]bool{}, adopting: map[string]bool{},
+		counters: map[string]uint64{}, runners: map[*runner]bool{}, notifier: newRunner(), adopting: map[string]bool{},
 	}
 	k.ctx, k.cancel = context.WithCancel(context.Background())
-	k.handle(k.notify)
+	k.mu.Lock()
+	k.handle(k.notifier, k.notify)
+	k.mu.Unlock()
 	k.openJournal()
 	cfg.Transport.Listen(k.receive)
 	return k, nil
-}
-
-// handle runs f, which calls the application's functions, in a goroutine that
-// a Close from one of them does not wait for.
-func (k *Kit) handle(f func()) {
-	k.wg.Go(func() {
-		me := goid()
-		k.mu.Lock()
-		k.handlers[me] = true
-		k.mu.Unlock()
-		f()
-		k.mu.Lock()
-		delete(k.handlers, me)
-		k.mu.Unlock()
-	})
 }
 
 // notify calls OnPush and OnRecord; after Close, OnRecord of the last calls.
@@ -135,6 +124,7 @@ func (k *Kit) notify() {
 			k.onRecord(r)
 		}
 	}
+	k.notifier.finish()
 	k.events.Wait()
 	for {
 		select {
@@ -157,48 +147,6 @@ func (k *Kit) Counters() map[string]uint64 {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return maps.Clone(k.counters)
-}
-
-// Close ends every call with appDestroy and waits for the Kit's goroutines;
-// called from a handler it does not wait for that handler. Idempotent.
-func (k *Kit) Close() error { return k.shut(ReasonAppDestroy) }
-
-// Sleep is Close for a system that goes to sleep: the reason is systemSleep.
-func (k *Kit) Sleep() error { return k.shut(ReasonSystemSleep) }
-
-func (k *Kit) shut(r Reason) error {
-	me := goid()
-	k.mu.Lock()
-	k.closed = true
-	fromHandler := k.handlers[me]
-	var calls []*Call
-	for _, c := range k.calls {
-		calls = append(calls, c)
-		if c.s.phase != StateDisconnected {
-			k.apply(c, evEnd{EndBody{Reason: r}})
-			if c.s.ending { // no time to wait for the caller's word
-				k.apply(c, evTimer{timerEnd})
-			}
-		}
-		for kind := range c.timers {
-			c.stop(kind)
-		}
-	}
-	clear(k.calls)
-	for id := range k.refused {
-		k.refusedForGood(id)
-	}
-	k.mu.Unlock()
-	for _, c := range calls {
-		c.queue.wait(me)
-	}
-	k.cfg.Transport.Listen(nil)
-	k.journal.hush()
-	k.cancel()
-	if !fromHandler {
-		k.wg.Wait()
-	}
-	return nil
 }
 
 // record leaves a record for OnRecord. k.mu is held.

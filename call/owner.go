@@ -237,7 +237,7 @@ func (k *Kit) openJournal() {
 		k.badDisk = err
 		k.log.Error("call: journal", "err", err)
 	} else {
-		k.wg.Go(func() { k.serveOwner(j.sock) })
+		k.work.Go(func() { k.serveOwner(j.sock) })
 	}
 	k.useJournal(j)
 }
@@ -253,7 +253,7 @@ func (k *Kit) useJournal(j *journal) {
 	if err := errors.Join(bad, err); err != nil {
 		k.log.Warn("call: journal", "err", err)
 	}
-	k.wg.Go(k.keepJournal)
+	k.work.Go(k.keepJournal)
 }
 
 // keepJournal writes, so that nobody who rings waits for a disk.

@@ -165,7 +165,7 @@ func (k *Kit) session(c *Call, a actSession) {
 		if err != nil {
 			k.log.Error("call: new media session", "call", c.id, "err", err)
 			// step is running: its answer comes as an event of its own
-			k.wg.Go(func() { k.sessionEvent(c, nonce, SessionEvent{Kind: SessionFailed, Err: err}) })
+			k.work.Go(func() { k.sessionEvent(c, nonce, SessionEvent{Kind: SessionFailed, Err: err}) })
 			return
 		}
 		c.sessions[nonce] = s
@@ -191,7 +191,7 @@ func (k *Kit) session(c *Call, a actSession) {
 		if v := c.chosen.Load(); v != nil && *v == s {
 			c.chosen.Store(nil) // an ended call is remembered for a while; its session must not be
 		}
-		k.wg.Go(func() {
+		k.work.Go(func() {
 			time.Sleep(closeLinger)
 			if err := s.Close(); err != nil {
 				k.log.Info("close media session", "call", c.id, "err", err)

@@ -1,11 +1,6 @@
 package call
 
-import (
-	"bytes"
-	"runtime"
-	"strconv"
-	"sync"
-)
+import "sync"
 
 // queueSize bounds the events that wait for a handler.
 const queueSize = 256
@@ -16,16 +11,14 @@ type queue struct {
 	deliver func(notice)
 	after   func() // set before the last event is put; runs once after it
 	ready   chan struct{}
-	done    chan struct{}
 
 	mu   sync.Mutex
 	list []notice
 	last bool
-	goid uint64
 }
 
 func newQueue(deliver func(notice)) *queue {
-	return &queue{deliver: deliver, ready: make(chan struct{}, 1), done: make(chan struct{})}
+	return &queue{deliver: deliver, ready: make(chan struct{}, 1)}
 }
 
 // put never blocks. False: the queue was full of life-cycle events, and n is
@@ -58,10 +51,6 @@ func (q *queue) put(n notice) bool {
 
 // run ends after the last event.
 func (q *queue) run() {
-	defer close(q.done)
-	q.mu.Lock()
-	q.goid = goid()
-	q.mu.Unlock()
 	for range q.ready {
 		q.mu.Lock()
 		list := q.list
@@ -77,28 +66,4 @@ func (q *queue) run() {
 			}
 		}
 	}
-}
-
-func (q *queue) runs(goroutine uint64) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.goid == goroutine
-}
-
-// wait returns when the last event was delivered; at once where the asking
-// goroutine is the one that delivers.
-func (q *queue) wait(goroutine uint64) {
-	if !q.runs(goroutine) {
-		<-q.done
-	}
-}
-
-// goid is this goroutine's number, from its stack's header. Only Close asks,
-// to tell whether it was called from a handler.
-func goid() uint64 {
-	var buf [64]byte
-	b := bytes.TrimPrefix(buf[:runtime.Stack(buf[:], false)], []byte("goroutine "))
-	b, _, _ = bytes.Cut(b, []byte(" "))
-	n, _ := strconv.ParseUint(string(b), 10, 64)
-	return n
 }

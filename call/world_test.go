@@ -143,6 +143,12 @@ func (n *node) note(format string, args ...any) {
 
 func (n *node) heard() []string { n.mu.Lock(); defer n.mu.Unlock(); return slices.Clone(n.events) }
 
+func (n *node) recorded() []Record {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.records)
+}
+
 func (n *node) handler() Handler {
 	return Handler{
 		OnWaitConnected:              func(*Call) { n.note("waitConnected") },
