@@ -12,7 +12,7 @@ DEBS_TEST  := $(DEBS) mosquitto
 DEBS_LINT  := $(DEBS) shellcheck
 DEBS_ARM64 := pkg-config gcc-aarch64-linux-gnu libc6-dev-arm64-cross libopus-dev:arm64 libspeexdsp-dev:arm64 qemu-user-static
 DEBS_DEB   := $(DEBS) $(DEBS_ARM64)
-DEBS_TDEB  := mmdebstrap proot qemu-user-static
+DEBS_TDEB  := mmdebstrap proot qemu-user-static systemd-container
 DEBS_BOARD := $(DEBS) gcc-aarch64-linux-gnu libc6-dev-arm64-cross libopus-dev:arm64 libspeexdsp-dev:arm64 qemu-system-arm kmod xz-utils
 
 # The board's binary is built and linked so; a bigger one fails its build.
