@@ -164,7 +164,7 @@ func (t *Transport) connect(ctx context.Context, number uint64) (*link, error) {
 }
 
 func (t *Transport) dial(ctx context.Context) (*watchedConn, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", t.addr)
+	conn, err := Dial(ctx, t.addr)
 	if err != nil {
 		return nil, err // names the address
 	}

@@ -339,7 +339,7 @@ func TestCheckSimulated(t *testing.T) {
 func TestCheckHere(t *testing.T) {
 	h := open(t)
 	code, out, errs := run(t, "check", "--config", filepath.Join(h.dir, "door", "station.toml"))
-	if code != exitOK || !strings.Contains(out, "home is there: indoor") {
+	if code != exitOK || !strings.Contains(out, "the broker does not show other users") {
 		t.Errorf("code %d\n%s%s", code, out, errs)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io/fs"
 	"log/slog"
-	"net"
 	"os"
 	"os/user"
 	"strconv"
@@ -96,7 +95,9 @@ func rtLimit() (uint64, error) {
 const dialTime = 5 * time.Second
 
 func dial(ctx context.Context, addr string) error {
-	conn, err := (&net.Dialer{Timeout: dialTime}).DialContext(ctx, "tcp", addr)
+	ctx, cancel := context.WithTimeout(ctx, dialTime)
+	defer cancel()
+	conn, err := mqttpush.Dial(ctx, addr)
 	if err != nil {
 		return err
 	}

@@ -204,16 +204,27 @@ func (l *Lab) forward(from *Link, raw []byte) {
 	to := l.routes[p.dst()]
 	switch {
 	case l.closed:
-		return
+	case p.multicastUDP(): // what kernels say to groups by themselves (IGMP, MLD) stays out
+		for _, to := range l.links {
+			if to != from {
+				l.pass(from, to, p)
+			}
+		}
 	case to == nil:
 		l.counts.unroutable.Add(1)
-		return
-	case l.blocked[[2]*Host{from.host, to.host}]:
+	default:
+		l.pass(from, to, p)
+	}
+}
+
+// pass takes a packet from one link to another. Lab.mu is held.
+func (l *Lab) pass(from, to *Link, p packet) {
+	if l.blocked[[2]*Host{from.host, to.host}] {
 		l.counts.cut.Add(1)
 		return
 	}
 	from.sent.Add(1)
-	if to.public.IsValid() {
+	if to.public.IsValid() && !p.dst().IsMulticast() {
 		p.setDst(to.private)
 	}
 	copies := 1
@@ -233,10 +244,10 @@ func (l *Lab) forward(from *Link, raw []byte) {
 	}
 	for range copies {
 		if delay == 0 {
-			l.deliver(from, to, raw)
+			l.deliver(from, to, p.raw)
 			continue
 		}
-		late := append([]byte(nil), raw...)
+		late := append([]byte(nil), p.raw...)
 		time.AfterFunc(delay, func() { l.deliver(from, to, late) })
 	}
 }

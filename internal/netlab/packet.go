@@ -34,6 +34,15 @@ func (p packet) dst() netip.Addr { return p.address(p.at + p.size) }
 func (p packet) setSrc(a netip.Addr) { p.set(p.at, a) }
 func (p packet) setDst(a netip.Addr) { p.set(p.at+p.size, a) }
 
+// multicastUDP: for whoever listens to a group. An IPv6 packet with extension headers is not seen as one.
+func (p packet) multicastUDP() bool {
+	protocol := p.raw[9]
+	if p.size == 16 {
+		protocol = p.raw[6]
+	}
+	return protocol == 17 && p.dst().IsMulticast()
+}
+
 // set changes an IPv4 address and the checksums that cover it (RFC 1624).
 func (p packet) set(at int, a netip.Addr) {
 	if p.size != 4 || !a.Is4() {
