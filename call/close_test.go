@@ -10,7 +10,12 @@ import (
 // TestCloseFromHandlerWaits: Close from a handler waits for all but that
 // handler: the sessions, the journal, another handler that runs.
 func TestCloseFromHandlerWaits(t *testing.T) {
-	dir := t.TempDir()
+	for _, takes := range []time.Duration{110 * time.Millisecond, time.Second} { // the other handlers, less and more than the sessions
+		closeFromHandler(t, t.TempDir(), takes)
+	}
+}
+
+func closeFromHandler(t *testing.T, dir string, takes time.Duration) {
 	in(t, func(t *testing.T, w *world) {
 		var p pipes
 		door, home := w.node("door", "d1"), w.node("home", "panel", incoming).keeps(dir, &p)
@@ -24,10 +29,10 @@ func TestCloseFromHandlerWaits(t *testing.T) {
 			case "door":
 				_, err = n.verify(text)
 			case "gate":
-				h := BackgroundHandler{OnVerified: func(*BackgroundCall, bool) { time.Sleep(150 * time.Millisecond); verified = true }}
+				h := BackgroundHandler{OnVerified: func(*BackgroundCall, bool) { time.Sleep(takes + 50*time.Millisecond); verified = true }}
 				_, err = n.kit.VerifyBackgroundCall(VerifyCallParam{MyUserID: "home", MyServiceID: "house", CCParam: cc}, h)
 			case "shed":
-				time.Sleep(150 * time.Millisecond)
+				time.Sleep(takes)
 				pushed = true
 			}
 			if err != nil {
