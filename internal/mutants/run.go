@@ -31,11 +31,29 @@ var targets = []target{
 }
 
 // limit is how long one mutant's tests may run: they take a second or two, but
-// a mutant may run for ever. A process that grows without end is stopped, too.
+// a mutant may run for ever. Most of the time of a whole run went into waiting
+// for those; so tests get no more than many times what they took without a
+// mutant, on this machine, as busy as it is. A process that grows without end is
+// stopped, too.
 const (
 	limit      = 40 * time.Second
+	leastLimit = 8 * time.Second
+	manyTimes  = 10
 	dataMemory = 1_500_000 // KiB
 )
+
+// patience is how long these tests may run.
+func (b *built) patience(tests []string) time.Duration {
+	d := leastLimit
+	for _, t := range tests {
+		took, known := b.took[t]
+		if !known {
+			return limit
+		}
+		d += manyTimes * took
+	}
+	return min(d, limit)
+}
 
 // built is a package's test binary with every mutant in it.
 type built struct {
@@ -136,8 +154,8 @@ func writeOverlay(path string, replace map[string]string) error {
 }
 
 // run runs tests of the binary with one mutant on (0: none).
-func (b *built) run(tests []string, id int, env ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
+func (b *built) run(patience time.Duration, tests []string, id int, env ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	pattern := "^(" + strings.Join(tests, "|") + ")$"
 	// the shell is there for its ulimit only
@@ -174,7 +192,7 @@ func (b *built) reach(tmp string, with *regexp.Regexp) error {
 	return each(len(tests), func(i int) error {
 		log := filepath.Join(tmp, b.pkg+"_"+tests[i])
 		began := time.Now()
-		if out, err := b.run(tests[i:i+1], 0, "MUTANT_REACHED="+log); err != nil {
+		if out, err := b.run(limit, tests[i:i+1], 0, "MUTANT_REACHED="+log); err != nil {
 			return fmt.Errorf("mutants: %s fails without any mutant: %w\n%s", tests[i], err, out)
 		}
 		data, err := os.ReadFile(log)
@@ -219,7 +237,7 @@ func (b *built) try(m mutant) outcome {
 		if len(part) == 0 {
 			continue
 		}
-		switch _, err := b.run(part, m.id); {
+		switch _, err := b.run(b.patience(part), part, m.id); {
 		case errors.Is(err, errTooLong):
 			return stopped
 		case err != nil:
