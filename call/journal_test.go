@@ -61,7 +61,7 @@ func (p *pipes) dial(_, path string, _ time.Duration) (net.Conn, error) {
 	}
 }
 
-func (p *pipes) listen(t *testing.T, path string) net.Listener {
+func (p *pipes) listen(path string) (net.Listener, error) {
 	l := &pipeListener{p: p, path: path, in: make(chan net.Conn), done: make(chan struct{})}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -69,29 +69,47 @@ func (p *pipes) listen(t *testing.T, path string) net.Listener {
 		p.at = map[string]*pipeListener{}
 	}
 	p.at[path] = l
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return l
+	return l, os.WriteFile(path, nil, 0o600)
 }
 
-// keeps gives the node's Kit a journal in dir, in the bubble's time; a process
-// that answers others if p is not nil.
-func (n *node) keeps(dir string, p *pipes) *node {
+// keepIn gives a Kit a journal in dir, in the bubble's time; a process that
+// answers others.
+func (p *pipes) keepIn(k *Kit, dir string) error {
 	j, err := newJournal(dir)
 	if err != nil {
-		n.w.t.Fatal(err)
+		return err
 	}
 	t0 := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // the bubble's begin
 	j.clock = func() (string, time.Duration, error) { return "boot-1", time.Since(t0), nil }
-	if p != nil {
-		j.dial = p.dial
-		path := filepath.Join(dir, newID()[:8]+suffixSock)
-		l := p.listen(n.w.t, path)
-		j.sock = &ownerSocket{l, path}
-		n.kit.work.Go(func() { n.kit.serveOwner(l) })
+	j.dial = p.dial
+	path := filepath.Join(dir, newID()[:8]+suffixSock)
+	l, err := p.listen(path)
+	if err != nil {
+		return err
 	}
-	n.kit.useJournal(j)
+	j.sock = &ownerSocket{l, path}
+	k.work.Go(func() { k.serveOwner(l) })
+	k.useJournal(j)
+	return nil
+}
+
+// kill is what the kernel does of a killed process: it frees locks and sockets.
+// What the Kit still does to its journal comes to nothing.
+func (p *pipes) kill(j *journal) error {
+	p.mu.Lock()
+	delete(p.at, j.sock.path)
+	p.mu.Unlock()
+	j.turn <- struct{}{}
+	j.clock = func() (string, time.Duration, error) { return "", 0, errors.New("killed") }
+	<-j.turn
+	return j.close()
+}
+
+// keeps gives the node's Kit a journal.
+func (n *node) keeps(dir string, p *pipes) *node {
+	if err := p.keepIn(n.kit, dir); err != nil {
+		n.w.t.Fatal(err)
+	}
 	return n
 }
 
@@ -111,13 +129,7 @@ func (n *node) die(p *pipes) {
 	for _, s := range mine {
 		s.die()
 	}
-	j := n.kit.journal
-	if j.sock != nil {
-		p.mu.Lock()
-		delete(p.at, j.sock.path)
-		p.mu.Unlock()
-	}
-	if err := j.close(); err != nil {
+	if err := p.kill(n.kit.journal); err != nil {
 		n.w.t.Error(err)
 	}
 }
