@@ -74,7 +74,7 @@ func (p *pipes) listen(path string) (net.Listener, error) {
 
 // keepIn gives a Kit a journal in dir, in the bubble's time; a process that
 // answers others.
-func (p *pipes) keepIn(k *Kit, dir string) error {
+func (p *pipes) keepIn(k *Kit, dir string, edit ...func(*journal)) error {
 	j, err := newJournal(dir)
 	if err != nil {
 		return err
@@ -88,6 +88,9 @@ func (p *pipes) keepIn(k *Kit, dir string) error {
 		return err
 	}
 	j.sock = &ownerSocket{l, path}
+	for _, f := range edit {
+		f(j)
+	}
 	k.work.Go(func() { k.serveOwner(l) })
 	k.useJournal(j)
 	return nil

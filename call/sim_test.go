@@ -50,12 +50,11 @@ type line struct {
 }
 
 func (m *sim) line(self Address) *line {
-	l := &line{sim: m, self: self, sent: map[*line]int{}, got: map[*line]int{}}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.lines = append(m.lines, l)
-	return l
+	return &line{sim: m, self: self, sent: map[*line]int{}, got: map[*line]int{}}
 }
+
+// join puts it on the network.
+func (m *sim) join(l *line) { m.mu.Lock(); m.lines = append(m.lines, l); m.mu.Unlock() }
 
 func (l *line) Listen(f func([]byte)) { l.recvMu.Lock(); l.recv = f; l.recvMu.Unlock() }
 

@@ -2,6 +2,8 @@ package call
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -10,12 +12,18 @@ import (
 )
 
 // stationNames are the stations of every world: user and device. The first
-// calls most.
-var stationNames = [][2]string{{"door", "d1"}, {"home", "kitchen"}, {"home", "hall"}, {"gate", "g1"}}
+// calls most. The last is a second process of the kitchen's device: it calls,
+// and adopts what that one has, but rings by itself for nothing.
+var stationNames = [][2]string{{"door", "d1"}, {"home", "kitchen"}, {"home", "hall"}, {"gate", "g1"}, {"home", "kitchen"}}
+
+const theKitchen, itsApp = 1, 4
 
 // simWorld is one world, and what its stations' applications saw.
 type simWorld struct {
 	plan     plan
+	dir      string // of the journals; "": none
+	pipes    pipes
+	turns    map[string]chan struct{}
 	sim      *sim
 	began    time.Time
 	stations []*simStation
@@ -28,6 +36,15 @@ type simWorld struct {
 	groups []*groupLog
 	did    map[string]int
 	ends   map[string]int // by pair of reasons
+}
+
+// turn is one for all journals of a device: processes that wait for the folder's
+// lock, each a little, would make a world another one each time.
+func (w *simWorld) turn(device string) chan struct{} {
+	if w.turns[device] == nil {
+		w.turns[device] = make(chan struct{}, 1)
+	}
+	return w.turns[device]
 }
 
 // callLog is one call with all its sides.
@@ -69,6 +86,8 @@ type simStation struct {
 	name         string
 	user, device string
 	plan         stationPlan
+	app          bool        // a second process of its device
+	twin         *simStation // the other process of its device; nil: none
 	life         int
 
 	// of the present life
@@ -82,7 +101,11 @@ type simStation struct {
 }
 
 func newSimStation(w *simWorld, i int) *simStation {
-	s := &simStation{w: w, user: stationNames[i][0], device: stationNames[i][1], plan: w.plan.stations[i]}
+	s := &simStation{w: w, user: stationNames[i][0], device: stationNames[i][1], plan: w.plan.stations[i], app: i == itsApp}
+	if s.app {
+		s.twin = w.stations[theKitchen]
+		s.twin.twin, s.plan.journal = s, s.twin.plan.journal
+	}
 	s.start()
 	return s
 }
@@ -90,18 +113,28 @@ func newSimStation(w *simWorld, i int) *simStation {
 func (s *simStation) start() {
 	s.life++
 	s.name = fmt.Sprintf("%s#%d", s.device, s.life)
+	if s.app {
+		s.name = fmt.Sprintf("%s-app#%d", s.device, s.life)
+	}
 	s.dead = false
-	s.line = s.w.sim.line(Address{"house", s.user, s.device, fmt.Sprint("s", s.life)})
+	s.line = s.w.sim.line(Address{"house", s.user, s.device, strings.ReplaceAll(s.name, "#", ".")})
 	line := s.line
 	k, err := NewKit(Config{
 		Self: line.self, Token: "token", Transport: line, Sealer: plainSealer{}, Media: line,
 		OnPush:        func(cc string) { s.pushed(line, cc) },
 		OnRecord:      func(r Record) { s.recorded(line, r) },
-		NoCallWaiting: s.plan.noWaiting, AcceptEndsOther: s.plan.endsOther,
+		NoCallWaiting: s.plan.noWaiting, AcceptEndsOther: s.plan.endsOther, JournalIncoming: !s.app,
 	})
+	if err == nil && s.plan.journal && s.w.dir != "" {
+		err = s.w.pipes.keepIn(k, filepath.Join(s.w.dir, s.device), func(j *journal) {
+			j.sync = func(*os.File) error { return nil }
+			j.turn = s.w.turn(s.device)
+		})
+	}
 	if err != nil {
 		panic(err)
 	}
+	s.w.sim.join(line)
 	s.mu.Lock()
 	s.kit, s.pending = k, nil
 	s.mu.Unlock()
@@ -133,10 +166,18 @@ func (s *simStation) crash() {
 	s.mu.Unlock()
 	s.dead = true
 	s.line.die()
+	if j := s.kit.journal; j != nil {
+		if err := s.w.pipes.kill(j); err != nil {
+			s.w.fail("%s: journal: %v", s.name, err)
+		}
+	}
 	s.kit.Close()
 }
 
 func (s *simStation) pushed(l *line, cc string) {
+	if s.app {
+		return
+	}
 	if s.plan.slow {
 		s.mu.Lock()
 		s.pending = append(s.pending, cc)
@@ -195,6 +236,29 @@ func (s *simStation) verifyBackground(x *side, p CCParam) {
 	x.mu.Unlock()
 	s.w.count("background")
 	x.list()
+}
+
+// adoptPending adopts a call that PendingBackgroundCalls tells of: a background
+// call of this process or of the other one of this device, or one that a killed
+// process has left.
+func (s *simStation) adoptPending(how int) bool {
+	ids, err := s.kit.PendingBackgroundCalls()
+	if err != nil {
+		s.w.fail("%s: pending: %v", s.name, err)
+	}
+	if len(ids) == 0 {
+		return false
+	}
+	id := ids[how%len(ids)]
+	s.w.mu.Lock()
+	var last *side
+	for _, x := range s.w.calls[id].callees {
+		if x.st.user == s.user && x.st.device == s.device {
+			last = x
+		}
+	}
+	s.w.mu.Unlock()
+	return last.adopt(s, how)
 }
 
 // make calls a user; how chooses whom and with what options.

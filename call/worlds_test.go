@@ -70,7 +70,7 @@ type plan struct {
 	steps    []stepPlan
 }
 
-type stationPlan struct{ noWaiting, endsOther, slow, silent, background, eager bool }
+type stationPlan struct{ noWaiting, endsOther, slow, silent, background, eager, journal bool }
 
 // stepPlan is one step: what, by or on which station, how, and how long to
 // wait then.
@@ -99,7 +99,7 @@ var upTo256 = func() (list []int) { // rapid draws from a list evenly, from a ra
 var (
 	actKinds = []string{
 		"make", "make", "make", "makeGroup", "accept", "accept", "accept", "accept", "end", "end", "endWith", "ringing", "ringing",
-		"mute", "mute", "hold", "hold", "open", "open", "claimOpen", "claimOpen", "answerOpen", "answerOpen", "answerOpen", "muteRequest", "silence", "shortData", "shortData", "adopt",
+		"mute", "mute", "hold", "hold", "open", "open", "claimOpen", "claimOpen", "answerOpen", "answerOpen", "answerOpen", "muteRequest", "silence", "shortData", "shortData", "adopt", "adopt", "adoptPending", "adoptPending", "adoptPending",
 		"finishPreparation", "finishPreparation", "activate", "verify", "verify",
 		"close", "sleep", "levels", "levels",
 	}
@@ -113,12 +113,12 @@ var (
 	}
 	didKinds = []string{
 		"make", "makeGroup", "accept", "end", "endWith", "ringing", "mute", "hold", "open", "claimOpen", "answerOpen", "muteRequest", "silence", "finishPreparation",
-		"activate", "shortData", "background", "adopt", "verify", "close", "sleep", "connected", "glare tried", "glare connected", "path lost", "path back", "waiting accepted",
+		"activate", "shortData", "background", "adopt", "adopt in another process", "adopt of a dead process", "verify", "close", "sleep", "connected", "glare tried", "glare connected", "path lost", "path back", "waiting accepted",
 	}
 )
 
 // alone are the steps that are not of one call only.
-var alone = slices.Concat(faultSteps, []string{"make", "makeGroup", "verify", "close", "sleep"})
+var alone = slices.Concat(faultSteps, []string{"make", "makeGroup", "verify", "close", "sleep", "adoptPending"})
 
 var plans = rapid.Custom(func(t *rapid.T) plan {
 	p := plan{seed: rapid.Int64().Draw(t, "seed"), quiet: rapid.IntRange(0, 3).Draw(t, "quiet") == 0}
@@ -126,8 +126,9 @@ var plans = rapid.Custom(func(t *rapid.T) plan {
 		p.stations = append(p.stations, stationPlan{
 			noWaiting: rapid.IntRange(0, 5).Draw(t, "noWaiting") == 0, endsOther: rapid.IntRange(0, 5).Draw(t, "endsOther") == 0,
 			slow: rapid.IntRange(0, 5).Draw(t, "slow") == 0, silent: rapid.IntRange(0, 5).Draw(t, "silent") == 0,
-			background: rapid.SampledFrom(upTo256).Draw(t, "background") < 40,
+			background: rapid.SampledFrom(upTo256).Draw(t, "background") < 60,
 			eager:      rapid.SampledFrom(upTo256).Draw(t, "eager") < 30,
+			journal:    rapid.IntRange(0, 3).Draw(t, "journal") != 0,
 		})
 	}
 	kinds := slices.Clone(actKinds)
@@ -145,7 +146,12 @@ var plans = rapid.Custom(func(t *rapid.T) plan {
 
 // runWorld runs one in a bubble of its own, to its end and past it.
 func runWorld(t *testing.T, p plan) *simWorld {
-	w := &simWorld{plan: p, sim: newSim(p.seed), calls: map[string]*callLog{}, did: map[string]int{}, ends: map[string]int{}}
+	dir, err := os.MkdirTemp("", "worlds-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	w := &simWorld{plan: p, dir: dir, turns: map[string]chan struct{}{}, sim: newSim(p.seed), calls: map[string]*callLog{}, did: map[string]int{}, ends: map[string]int{}}
 	cryptotest.SetGlobalRandom(t, uint64(p.seed))
 	synctest.Test(t, func(*testing.T) {
 		w.began = time.Now()
@@ -180,6 +186,9 @@ func (w *simWorld) step(s stepPlan) {
 	if st.dead && s.how%2 == 0 {
 		st.start()
 		w.count("restart")
+		if s.how&2 == 0 { // as a station does that its supervisor has started anew
+			st.adoptPending(s.how)
+		}
 		return
 	}
 	if st.dead && !slices.Contains(faultSteps, s.what) {
@@ -198,6 +207,12 @@ func (w *simWorld) step(s stepPlan) {
 		st.make(s.how)
 	case "makeGroup":
 		st.makeGroup(s.how)
+	case "adoptPending":
+		for i := range w.stations { // the next one that has any
+			if st := w.stations[(s.who+i)%len(w.stations)]; !st.dead && st.adoptPending(s.how) {
+				return
+			}
+		}
 	case "verify":
 		st.verifyLate()
 	case "close":

@@ -392,7 +392,11 @@ func (x *side) backgroundHandler() BackgroundHandler {
 				x.rings(b.Ringing)
 			}
 		},
-		OnError:        func(_ *BackgroundCall, err error) { x.w.fail("%s: %v", x, err) },
+		OnError: func(_ *BackgroundCall, err error) {
+			if !x.line.dead {
+				x.w.fail("%s: %v", x, err)
+			}
+		},
 		OnAdopted:      func(*BackgroundCall) { x.event("adopted", "", func() { x.adopted, x.ringing = true, false }) },
 		OnDisconnected: func(_ *BackgroundCall, d Disconnected) { x.disconnected(d) },
 	}
@@ -417,7 +421,11 @@ func (x *side) do(what string, how int) (ok bool) {
 		return false
 	}
 	if x.b != nil {
-		return x.adopt(how)
+		by := x.st
+		if t := x.st.twin; t != nil && !t.dead && how&0x400 != 0 {
+			by = t
+		}
+		return x.adopt(by, how)
 	}
 	switch what {
 	case "accept":
@@ -513,24 +521,40 @@ func (x *side) waits() bool {
 	return false
 }
 
-// adopt makes a full call of a background call.
-func (x *side) adopt(how int) bool {
-	n := x.st.side(x.line, RoleCallee, x.id)
+// adopt makes a full call of a background call, or of one that a killed process
+// has left, in a process of its device.
+func (x *side) adopt(by *simStation, how int) bool {
+	n := by.side(by.line, RoleCallee, x.id)
 	n.peer, n.activation, n.adopts = x.peer, x.activation, true
 	n.activated = !x.activation
-	if x.seen["verified"] > 0 {
-		n.seen["verified"] = 1
-	}
-	c, err := x.b.c.kit.AdoptBackgroundCall(x.id, n.handler())
-	x.w.log("%s: adopt: %v", x, err)
+	orphan := x.isOver()
+	c, err := by.kit.AdoptBackgroundCall(x.id, n.handler())
+	x.w.log("%s: adopted by %s: %v", x, by.name, err)
 	if err != nil {
-		if !errors.Is(err, StartAlreadyExist) && !errors.Is(err, ErrEnded) && !errors.Is(err, ErrAlreadyAdopted) && !errors.Is(err, StartNotInitialized) {
+		if !n.line.dead && !errors.Is(err, StartAlreadyExist) && !errors.Is(err, ErrEnded) && !errors.Is(err, ErrAlreadyAdopted) && !errors.Is(err, StartNotInitialized) &&
+			!(by != x.st && (errors.Is(err, ErrNoSuchCall) || errors.Is(err, errOwned))) { // not written yet; it dies in this moment
 			x.w.fail("%s: adopt: %v", x, err)
 		}
 		return false
 	}
+	c.kit.mu.Lock()
+	verified, accepts := c.s.quiet, c.acceptsItself
+	c.kit.mu.Unlock()
+	n.mu.Lock()
+	if verified {
+		n.seen["verified"] = 1
+	}
+	n.accepted = n.accepted || accepts
+	n.mu.Unlock()
 	n.enter(c)
-	x.w.count("adopt")
+	switch {
+	case orphan:
+		x.w.count("adopt of a dead process")
+	case by != x.st:
+		x.w.count("adopt in another process")
+	default:
+		x.w.count("adopt")
+	}
 	if how&0x100 != 0 {
 		n.do("accept", how)
 	}
