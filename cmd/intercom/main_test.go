@@ -154,7 +154,7 @@ func TestWholeCall(t *testing.T) {
 				t.Fatalf("code %d: %s\n%s", code, out, errs)
 			}
 			w := r.Worst
-			if w.PressToRinging <= 0 || w.PressToAcknowledged <= 0 || w.AcceptToFirstVoice <= 0 || w.MouthToEar <= 0 || w.DoorRSS <= 0 {
+			if w.PressToRinging <= 0 || w.PressToAcknowledged <= 0 || w.AcceptToFirstVoice <= 0 || w.MouthToEar <= 0 || w.DoorRSS <= w.DoorOwn || w.DoorOwn <= 0 {
 				t.Errorf("a figure is missing: %+v", w)
 			}
 			if w.GoroutinesLeaked != 0 {

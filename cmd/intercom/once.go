@@ -9,10 +9,10 @@ import (
 	"math"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	"intercom/audio"
 	"intercom/audio/audiotest"
 	"intercom/call"
 	"intercom/station"
@@ -28,6 +28,8 @@ type figures struct {
 	DoorRSS             float64 `json:"door_rss_mib"`
 	IndoorRSS           float64 `json:"indoor_rss_mib"`
 	BrokerRSS           float64 `json:"broker_rss_mib"` // 0: another's broker
+	DoorOwn             float64 `json:"door_own_mib"`   // of it, what is not pages of files, which the kernel may drop
+	IndoorOwn           float64 `json:"indoor_own_mib"`
 	GoroutinesLeaked    int     `json:"goroutines_leaked"`
 }
 
@@ -93,7 +95,7 @@ func once(ctx context.Context, c console, brokerURL string, count int, asJSON bo
 
 // fields are the figures in their order.
 func (f *figures) fields() []*float64 {
-	return []*float64{&f.PressToAcknowledged, &f.PressToRinging, &f.AcceptToFirstVoice, &f.MouthToEar, &f.DoorRSS, &f.IndoorRSS, &f.BrokerRSS}
+	return []*float64{&f.PressToAcknowledged, &f.PressToRinging, &f.AcceptToFirstVoice, &f.MouthToEar, &f.DoorRSS, &f.IndoorRSS, &f.BrokerRSS, &f.DoorOwn, &f.IndoorOwn}
 }
 
 func summarise(runs []onceResult, count int) manyResult {
@@ -139,7 +141,7 @@ func printTable(w io.Writer, m manyResult) {
 		return // nothing was measured
 	}
 	fmt.Fprintf(w, "%-24s %10s %10s\n", "", "median", "worst")
-	names := []string{"press to acknowledged", "press to ringing", "accept to first voice", "mouth to ear", "door memory", "indoor memory", "broker memory"}
+	names := []string{"press to acknowledged", "press to ringing", "accept to first voice", "mouth to ear", "door memory", "indoor memory", "broker memory", "door own memory", "indoor own memory"}
 	for i, n := range names {
 		unit := "ms"
 		if strings.HasSuffix(n, "memory") {
@@ -207,9 +209,10 @@ func (h *house) wholeCall(ctx context.Context) (f figures, err error) {
 	if err := h.relayOpened(ctx, accept); err != nil {
 		return f, err
 	}
-	f.DoorRSS, f.IndoorRSS = rss(h.door.process), rss(h.indoor.process)
+	f.DoorRSS, f.DoorOwn = memory(h.door.process)
+	f.IndoorRSS, f.IndoorOwn = memory(h.indoor.process)
 	if h.broker != nil {
-		f.BrokerRSS = rss(h.broker)
+		f.BrokerRSS, _ = memory(h.broker)
 	}
 	if _, err := h.indoor.sim.Tap("end", 100*time.Millisecond); err != nil {
 		return f, fmt.Errorf("end: %w", err)
@@ -342,47 +345,71 @@ func (h *house) relayOpened(ctx context.Context, since time.Duration) error {
 
 // mouthToEar plays a mark into one station's microphone and finds it at the
 // other's speaker.
-func mouthToEar(ctx context.Context, from, to *member) (d time.Duration, err error) {
-	mark := audiotest.Mark()
-	const window = time.Second
-	for try := 0; try < 3; try++ { // a lost packet may spoil one
-		var mouth time.Duration
-		if mouth, err = from.sim.MicPlay(mark); err != nil {
-			return 0, err
-		}
-		select { // until the mark has surely been heard
-		case <-ctx.Done():
-			return 0, ctx.Err()
-		case <-time.After(400 * time.Millisecond):
-		}
-		pcm, at, e := to.sim.Speaker(window)
-		if e != nil {
-			return 0, e
-		}
-		offset, score, ok := audiotest.FindMark(pcm, mark)
-		ear := at + time.Duration(offset/48000*float64(time.Second))
-		if ok && ear > mouth {
-			return ear - mouth, nil
-		}
-		err = fmt.Errorf("the marked sound was not found (best score %.2f)", score)
-	}
-	return 0, err
+func mouthToEar(ctx context.Context, from, to *member) (time.Duration, error) {
+	return delay(ctx, from.sim.MicPlay, to.sim.Speaker)
 }
 
-// rss is a process's resident memory in MiB; 0 where it can't be read.
-func rss(p *process) float64 {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(data)) {
-		if f := strings.Fields(line); len(f) > 1 && f[0] == "VmRSS:" {
-			kib, err := strconv.ParseFloat(f[1], 64)
-			if err != nil {
-				return 0
+const (
+	markTries  = 4
+	markLooks  = 4                      // for each of them
+	markLook   = 400 * time.Millisecond // by then a mark has surely been heard, unless the machine is out of breath
+	markWindow = 2 * time.Second        // of what was heard; longer than all looks
+)
+
+// delay plays a mark until it is found in what was heard, and tells how late it
+// was. A lost packet or a machine that does not keep up may spoil one, or hold
+// it up; only what was heard after a mark was played counts for it, and each has
+// long passed before the next.
+func delay(ctx context.Context, play func([]int16) (time.Duration, error), hear func(time.Duration) ([]int16, time.Duration, error)) (time.Duration, error) {
+	mark := audiotest.Mark()
+	best := 0.0
+	for range markTries {
+		mouth, err := play(mark)
+		if err != nil {
+			return 0, err
+		}
+		for range markLooks {
+			select {
+			case <-ctx.Done():
+				return 0, fmt.Errorf("the marked sound was not found yet (best score %.2f): %w", best, ctx.Err())
+			case <-time.After(markLook):
 			}
-			return round(kib / 1024)
+			pcm, at, err := hear(markWindow)
+			if err != nil {
+				return 0, err
+			}
+			if earlier := int((mouth - at) * audio.SampleRate / time.Second); earlier > 0 {
+				pcm, at = pcm[min(earlier, len(pcm)):], at+time.Duration(earlier)*time.Second/audio.SampleRate
+			}
+			offset, score, ok := audiotest.FindMark(pcm, mark)
+			if ok {
+				return at + time.Duration(offset*float64(time.Second)/audio.SampleRate) - mouth, nil
+			}
+			best = max(best, score)
 		}
 	}
-	return 0
+	return 0, fmt.Errorf("the marked sound was not found in %d tries (best score %.2f)", markTries, best)
+}
+
+// memory is what a process has resident, in MiB, and what of that is no file's;
+// 0 where it can't be read.
+func memory(p *process) (resident, own float64) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, 0
+	}
+	for line := range strings.Lines(string(data)) {
+		var what string
+		var kib float64
+		if n, _ := fmt.Sscan(line, &what, &kib); n < 2 {
+			continue
+		}
+		switch what {
+		case "VmRSS:":
+			resident = round(kib / 1024)
+		case "RssAnon:":
+			own = round(kib / 1024)
+		}
+	}
+	return resident, own
 }
