@@ -110,6 +110,14 @@ func TestDebounce(t *testing.T) {
 			health: Health{Presses: 1, LongestHold: 20 * ms},
 		},
 		{
+			name:  "the next press after such a tap is not put off",
+			edges: turns(100*ms, 120*ms, 160*ms),
+			want: []happened{
+				{Press, 100 * ms, 104 * ms}, {Release, 120 * ms, 154 * ms}, {Press, 160 * ms, 174 * ms},
+			},
+			health: Health{Presses: 2, LongestHold: 20 * ms},
+		},
+		{
 			name:  "held: long press, then stuck, once each",
 			edges: turns(100 * ms),
 			end:   10 * time.Minute,

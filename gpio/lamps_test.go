@@ -95,6 +95,28 @@ func TestLampsChange(t *testing.T) {
 	})
 }
 
+// To show what is shown already changes nothing: a caller does so at each
+// event.
+func TestLampsShownAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		call, ended := gpiotest.NewPin(), gpiotest.NewPin()
+		lamps := gpio.NewLamps(map[string]gpio.Output{"call": call, "ended": ended}, nil)
+		defer lamps.Close()
+		start := gpiotest.Now()
+		for range 35 { // every 30 ms
+			lamps.Show("call", gpio.SlowBlink)
+			lamps.Show("ended", gpio.TripleBlink)
+			time.Sleep(30 * ms)
+		}
+		if got, want := shown(call, start), "0 500 1000"; got != want {
+			t.Errorf("call lamp changed at %s, want %s", got, want)
+		}
+		if got, want := shown(ended, start), "0 200 400 600 800 1000"; got != want {
+			t.Errorf("lamp of the end changed at %s, want %s", got, want)
+		}
+	})
+}
+
 func TestLampsTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pins, outs := make(map[gpio.Pattern]*gpiotest.Pin), make(map[string]gpio.Output)

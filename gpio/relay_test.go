@@ -104,8 +104,9 @@ func TestRelayCloseSwitchesOff(t *testing.T) {
 		if err := r.Pulse(limit); err != nil {
 			t.Fatal(err)
 		}
-		if err := r.Close(); err != nil || pin.Active() {
-			t.Errorf("close: %v, on: %v", err, pin.Active())
+		before := gpiotest.Now()
+		if err := r.Close(); err != nil || pin.Active() || gpiotest.Now() != before {
+			t.Errorf("close: %v, on: %v, %v later", err, pin.Active(), gpiotest.Now()-before)
 		}
 	})
 }
