@@ -156,6 +156,7 @@ func (s *sound) run(started bool) {
 			return
 		}
 		started = s.start()
+		s.catchUp(p, time.Now()) // a start takes its time
 	}
 }
 
@@ -175,34 +176,59 @@ func (s *sound) pull(p *periods) error {
 }
 
 // absent goes on without a card until it is time to try it again; false when
-// the sound is closed meanwhile. The clock takes the card's place: silence is
-// captured, and nobody hears what is played. So the peer's stream does not
-// break off, its voice does not pile up, and tones come to their end.
+// the sound is closed meanwhile. A clock takes the card's place.
 func (s *sound) absent(p *periods) bool {
 	clock := time.NewTicker(periodOf(s.card))
 	defer clock.Stop()
-	for range s.retry / periodOf(s.card) {
+	again := time.After(s.retry)
+	for {
 		select {
 		case <-s.quit:
 			return false
+		case <-again:
+			return true
 		case <-clock.C:
 		}
+		s.catchUp(p, time.Now().Add(-periodOf(s.card)))
 		s.turns.Add(1)
 		clear(p.in)
 		captured, played := s.exchange(p)
 		p.unheard(&played)
+		p.due = time.Now().Add(periodOf(s.card))
 		s.count.absent.Add(1)
 		s.report(captured, played)
 	}
-	return true
+}
+
+// mostMissed bounds what is made up for at once: a machine that slept has
+// missed more than anybody wants.
+const mostMissed = 2 * time.Second
+
+// catchUp drops what was to be heard in the periods that were due until now and
+// have passed without one: else the peer's voice would be later by as much from
+// then on. Nothing is sent for them: to come late, and all at once, would only
+// make the peer's buffer longer.
+func (s *sound) catchUp(p *periods, until time.Time) {
+	if p.due.IsZero() || until.Sub(p.due) > mostMissed {
+		p.due = until
+	}
+	for ; !p.due.After(until); p.due = p.due.Add(periodOf(s.card)) {
+		played, err := s.engine.Playback(p.out)
+		if err != nil {
+			s.count.codecErrors.Add(1)
+		}
+		p.unheard(&played)
+		s.count.absent.Add(1)
+	}
 }
 
 // periods are what one turn of the goroutine has in hand.
 type periods struct {
 	in, out   []int16
-	surplus   bool // the ring holds a period too many
-	settling  int  // periods until the amplifier is awake
-	lateVoice bool // the peer's voice began while nobody could hear it
+	due       time.Time // when the next one is
+	surplus   bool      // the ring holds a period too many
+	settling  int       // periods until the amplifier is awake
+	lateVoice bool      // the peer's voice began while nobody could hear it
 }
 
 func newPeriods(c Card) *periods {
@@ -219,11 +245,13 @@ func (s *sound) step(p *periods) error {
 	_, err := s.card.Capture(p.in)
 	if errors.Is(err, syscall.EPIPE) {
 		s.count.captureXruns.Add(1)
+		s.catchUp(p, time.Now().Add(-periodOf(s.card))) // the next one is there, or nearly
 		return nil
 	}
 	if err != nil {
 		return err
 	}
+	p.due = time.Now().Add(periodOf(s.card))
 	captured, played := s.exchange(p)
 	woke := p.wake(&played)
 	// An xrun of playback means that one period came late: what it left in

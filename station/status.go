@@ -76,7 +76,7 @@ type Counters struct {
 // CardStatus is what the sound card has lived through.
 type CardStatus struct {
 	Periods      uint64 `json:"periods"`
-	Absent       uint64 `json:"absent"` // periods without a card: silence took its place
+	Absent       uint64 `json:"absent"` // periods that the card did not give: silence took their place
 	CaptureXruns uint64 `json:"capture_xruns"`
 	PlayXruns    uint64 `json:"play_xruns"`
 	Starts       uint64 `json:"starts"`
