@@ -24,6 +24,7 @@ type air struct {
 	queue   []int16       // to be played next
 	spokeAt time.Duration // when the first sample of the queue reached the microphone
 	asked   bool          // and that is still to come
+	loop    bool          // the microphone hears the loudspeaker
 	err     error
 	stop    chan struct{}
 	running sync.WaitGroup
@@ -104,6 +105,9 @@ func (a *air) listen() {
 			a.began = monotonic() - duration(len(period))
 		}
 		a.heard = append(a.heard, period...)
+		if a.loop {
+			a.queue = append(a.queue, period...)
+		}
 		a.mu.Unlock()
 	}
 }
@@ -122,6 +126,13 @@ func (a *air) say(sound []int16) {
 	defer a.mu.Unlock()
 	a.queue = append(a.queue, sound...)
 	a.asked = true
+}
+
+// echo lets the microphone hear the loudspeaker, or no longer.
+func (a *air) echo(on bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.loop = on
 }
 
 // said returns when the sound of the latest say began.

@@ -24,20 +24,13 @@ const (
 func (g *guest) mark(name string, at time.Duration) { g.report.Marks[name] = at.Seconds() }
 
 // callCase is a day of the house: the bell is pressed while the door boots, then a whole call.
-func callCase(g *guest) (err error) {
-	h, err := g.newHouse()
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if e := h.close(); err == nil {
-			err = e
+func callCase(g *guest) error {
+	return g.inHouse(func(h *house) error {
+		if err := h.boot(); err != nil {
+			return err
 		}
-	}()
-	if err := h.boot(); err != nil {
-		return err
-	}
-	return h.wholeCall()
+		return h.wholeCall()
+	})
 }
 
 // boot starts everything in the worst order. The bell is held while the door starts, which rings nothing; then it
@@ -82,12 +75,7 @@ func (h *house) boot() error {
 		return err
 	}
 	h.g.mark("boot_declined", declined)
-	for _, m := range []*member{h.door, h.indoor} {
-		if err := m.idle(); err != nil {
-			return err
-		}
-	}
-	return nil
+	return h.rest()
 }
 
 // wholeCall presses, lets it ring, accepts, talks both ways, mutes, opens, ends. Each moment is marked.
@@ -150,10 +138,8 @@ func (h *house) wholeCall() error {
 	if err := press(h.indoor, "END", "end"); err != nil {
 		return err
 	}
-	for _, m := range []*member{h.door, h.indoor} {
-		if err := m.idle(); err != nil {
-			return err
-		}
+	if err := h.rest(); err != nil {
+		return err
 	}
 	h.g.mark("over", monotonic())
 	return h.keepRecords()

@@ -21,29 +21,18 @@ const (
 )
 
 // driftCase talks for two minutes while the clock of one cable is off.
-func driftCase(g *guest) (err error) {
+func driftCase(g *guest) error {
 	if err := g.openHardware(); err != nil {
 		return err
 	}
 	if err := setRateShift("Indoor", 1, driftShift); err != nil {
 		return err
 	}
-	h, err := g.newHouse()
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if e := h.close(); err == nil {
-			err = e
-		}
-	}()
-	if err := h.start(); err != nil {
-		return err
-	}
-	if err := h.connect(); err != nil {
-		return err
-	}
-	if err := h.markXruns("before"); err != nil {
+	return g.inHouse((*house).drift)
+}
+
+func (h *house) drift() error {
+	if err := h.connected(); err != nil {
 		return err
 	}
 	tone := append(audiotest.Mark(), audiotest.Sine(doorVoice, voiceLevel, 3*sampleRate)...)
@@ -51,15 +40,13 @@ func driftCase(g *guest) (err error) {
 		next := monotonic() + driftEvery
 		h.door.air.say(tone)
 		time.Sleep(next - monotonic())
-		g.mark(fmt.Sprintf("said_%d", i), h.door.air.said())
+		h.g.mark(fmt.Sprintf("said_%d", i), h.door.air.said())
 	}
 	if _, err := h.indoor.press("END", tap); err != nil {
 		return err
 	}
-	for _, m := range []*member{h.door, h.indoor} {
-		if err := m.idle(); err != nil {
-			return err
-		}
+	if err := h.rest(); err != nil {
+		return err
 	}
 	return h.keepRecords()
 }

@@ -60,6 +60,15 @@ func (g *guest) newHouse() (*house, error) {
 	return h, err
 }
 
+// inHouse does something in a house and closes it.
+func (g *guest) inHouse(do func(*house) error) error {
+	h, err := g.newHouse()
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(h), h.close())
+}
+
 func (g *guest) newMember(name, card, user, authority string, buttons, lamps []string) (m *member, err error) {
 	m = &member{name: name, dir: filepath.Join("/tmp", name)}
 	if err := m.identity(authority, user); err != nil {
@@ -174,6 +183,67 @@ func (m *member) idle() error {
 		}
 		return nil
 	})
+}
+
+// start starts all in the usual order and waits until they are connected.
+func (h *house) start() error {
+	if err := h.startBroker(); err != nil {
+		return err
+	}
+	for _, m := range []*member{h.indoor, h.door} {
+		if err := m.start(); err != nil {
+			return err
+		}
+		if err := m.ready(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// connected starts all and makes a call.
+func (h *house) connected() error {
+	if err := h.start(); err != nil {
+		return err
+	}
+	if err := h.connect(); err != nil {
+		return err
+	}
+	return h.markXruns("before")
+}
+
+// connect rings at the door and accepts indoors.
+func (h *house) connect() error {
+	if _, err := h.door.press("BELL", tap); err != nil {
+		return err
+	}
+	ring, err := h.indoor.stage("ring_sample")
+	if err != nil {
+		return err
+	}
+	h.g.mark("ring_sample", ring)
+	time.Sleep(pause)
+	accept, err := h.indoor.press("ACCEPT", tap)
+	if err != nil {
+		return err
+	}
+	h.g.mark("accept", accept)
+	for _, m := range []*member{h.door, h.indoor} {
+		if _, err := m.stage("first_voice"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rest waits until both stations are idle.
+func (h *house) rest() error {
+	for _, m := range []*member{h.door, h.indoor} {
+		if err := m.idle(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // close stops all and keeps recordings, lamp logs and what the programs said.

@@ -8,27 +8,24 @@ import (
 
 // killCase kills the door station while its opener is on. The opener must fall at once, the indoor station must come to
 // rest by itself, and a new door station must ring again. The cards are in another order than in the other cases.
-func killCase(g *guest) (err error) {
-	h, err := g.newHouse()
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if e := h.close(); err == nil {
-			err = e
+func killCase(g *guest) error {
+	return g.inHouse(func(h *house) error {
+		if err := h.connected(); err != nil {
+			return err
 		}
-	}()
-	if err := h.start(); err != nil {
-		return err
-	}
-	if err := h.connect(); err != nil {
-		return err
-	}
+		if err := h.killWhileOpen(); err != nil {
+			return err
+		}
+		return h.ringOnce()
+	})
+}
+
+func (h *house) killWhileOpen() error {
 	at, err := h.indoor.press("OPEN", tap)
 	if err != nil {
 		return err
 	}
-	g.mark("open", at)
+	h.g.mark("open", at)
 	if err := poll(startTime, func() error {
 		if !h.door.on("STRIKE") {
 			return fmt.Errorf("the opener is off")
@@ -38,7 +35,7 @@ func killCase(g *guest) (err error) {
 		return err
 	}
 	time.Sleep(200 * time.Millisecond)
-	g.mark("killed", monotonic())
+	h.g.mark("killed", monotonic())
 	if err := h.door.cmd.Process.Signal(syscall.SIGKILL); err != nil {
 		return err
 	}
@@ -46,54 +43,11 @@ func killCase(g *guest) (err error) {
 	if err := h.indoor.idle(); err != nil {
 		return fmt.Errorf("after the door station was killed: %w", err)
 	}
-	g.mark("at_rest", monotonic())
+	h.g.mark("at_rest", monotonic())
 	if err := h.door.start(); err != nil {
 		return err
 	}
-	if err := h.door.ready(); err != nil {
-		return err
-	}
-	return h.ringOnce()
-}
-
-// start starts all in the usual order and waits until they are connected.
-func (h *house) start() error {
-	if err := h.startBroker(); err != nil {
-		return err
-	}
-	for _, m := range []*member{h.indoor, h.door} {
-		if err := m.start(); err != nil {
-			return err
-		}
-		if err := m.ready(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// connect rings at the door and accepts indoors.
-func (h *house) connect() error {
-	if _, err := h.door.press("BELL", tap); err != nil {
-		return err
-	}
-	ring, err := h.indoor.stage("ring_sample")
-	if err != nil {
-		return err
-	}
-	h.g.mark("ring_sample", ring)
-	time.Sleep(pause)
-	accept, err := h.indoor.press("ACCEPT", tap)
-	if err != nil {
-		return err
-	}
-	h.g.mark("accept", accept)
-	for _, m := range []*member{h.door, h.indoor} {
-		if _, err := m.stage("first_voice"); err != nil {
-			return err
-		}
-	}
-	return nil
+	return h.door.ready()
 }
 
 // ringOnce rings at the door and declines indoors.

@@ -22,6 +22,8 @@ var cases = map[string]func(*guest) error{
 	"call":     callCase,
 	"drift":    driftCase,
 	"kill":     killCase,
+	"unplug":   unplugCase,
+	"tools":    toolsCase,
 	"demo":     demoCase,
 	"shell":    shellCase,
 	"watchdog": watchdogCase,

@@ -92,8 +92,10 @@ type status struct {
 	Connected bool   `json:"connected"`
 	Fault     string `json:"fault"`
 	Muted     bool   `json:"muted"`
+	PeerMuted bool   `json:"peer_muted"`
 	Reset     string `json:"reset"`
 	Call      *struct {
+		ID     string  `json:"id"`
 		Stages []stage `json:"stages"`
 	} `json:"call"`
 	Last []struct {
@@ -107,7 +109,13 @@ type status struct {
 			CaptureXruns uint64 `json:"capture_xruns"`
 			PlayXruns    uint64 `json:"play_xruns"`
 			Fault        string `json:"fault"`
+			Faults       uint64 `json:"faults"`
+			Starts       uint64 `json:"starts"`
+			Absent       uint64 `json:"absent"`
 		} `json:"card"`
+		Audio struct {
+			PlayoutDelayMS float64
+		} `json:"audio"`
 	} `json:"counters"`
 }
 
@@ -138,20 +146,33 @@ func readStatus(socket string) (st status, raw []byte, err error) {
 	return st, raw, json.Unmarshal(raw, &st)
 }
 
-// command runs the program to its end and returns what it printed.
+// command runs the program to its end, which must be a good one, and returns what it printed.
 func command(args ...string) (string, error) {
+	r, err := runAs(0, args...)
+	if err == nil && r.code != 0 {
+		err = fmt.Errorf("exit status %d: %s", r.code, r.said)
+	}
+	if err != nil {
+		err = fmt.Errorf("intercom %s: %w", strings.Join(args, " "), err)
+	}
+	return r.out, err
+}
+
+// result is what a run of the program gave.
+type result struct {
+	code      int
+	out, said string // on its standard output and error
+}
+
+// runAs runs the program to its end as a user.
+func runAs(user uint32, args ...string) (result, error) {
 	var out, said bytes.Buffer
 	cmd := exec.Command(program, args...)
 	cmd.Stdout, cmd.Stderr = &out, &said
 	cmd.Env = []string{"HOME=/tmp", "TMPDIR=/tmp"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: user, Gid: user}}
 	code, err := exitCode(cmd)
-	if err == nil && code != 0 {
-		err = fmt.Errorf("exit status %d: %s", code, strings.TrimSpace(said.String()))
-	}
-	if err != nil {
-		return out.String(), fmt.Errorf("intercom %s: %w", strings.Join(args, " "), err)
-	}
-	return out.String(), nil
+	return result{code, out.String(), strings.TrimSpace(said.String())}, err
 }
 
 var errTimeout = errors.New("timed out")

@@ -48,6 +48,15 @@ var cases = []testCase{
 	}},
 	{name: "replay", about: "the whole call twice: recordings and lamp logs are the same to the last bit", run: replay},
 	{name: "kill", about: "kill -9 of a door station whose opener is on; cards in another order", run: kill},
+	{name: "unplug", about: "in a call a station is stopped, and its card taken away and given back", run: unplug},
+	{name: "tools", about: "intercom check, cards and buttons at the board itself", run: func(ctx context.Context, r *runner) error {
+		b, err := r.houseBoot(ctx, exchange.Spec{Case: "tools"})
+		if err != nil {
+			return err
+		}
+		_, err = r.boot(ctx, b)
+		return err
+	}},
 	{name: "drift", about: "two minutes of voice with a clock 200 ppm off", long: true, run: drift},
 	{name: "demo", about: "a call on simulated boards", run: func(ctx context.Context, r *runner) error {
 		bin, err := r.build.intercom(ctx)

@@ -182,15 +182,19 @@ func (j *judge) talking() {
 
 // voice wants the mark and the tone that were spoken at one side at the other.
 func (j *judge) voice(mark, from, to string, freq float64) {
+	j.voiceWithin(mouthToEarLimit, mark, from, to, freq)
+}
+
+func (j *judge) voiceWithin(limit time.Duration, mark, from, to string, freq float64) {
 	said := j.when(mark + "_said")
 	pcm := j.speakers[to].from(said, 1400*time.Millisecond)
 	offset, score, found := audiotest.FindMark(pcm, audiotest.Mark())
 	late := time.Duration(offset / 48000 * float64(time.Second))
 	name := fmt.Sprintf("voice from the %s to the %s", from, to)
-	if mark == "unmuted" {
-		name += " again"
+	if mark != from {
+		name += ", " + mark
 	}
-	j.check(name, found && late <= mouthToEarLimit, "correlation %.2f, mouth to ear %v, at most %v", score, late.Round(10*time.Microsecond), mouthToEarLimit)
+	j.check(name, found && late <= limit, "correlation %.2f, mouth to ear %v, at most %v", score, late.Round(10*time.Microsecond), limit)
 	tone := j.speakers[to].from(said+late+200*time.Millisecond, 800*time.Millisecond)
 	level, all := audiotest.Goertzel(tone, freq), audiotest.RMS(tone)
 	j.check(name+", its tone", level > heardLevel && math.Abs(level-all) < 1, "%.0f Hz at %.1f dBFS, all sound %.1f dBFS", freq, level, all)
