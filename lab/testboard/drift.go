@@ -20,7 +20,7 @@ func drift(ctx context.Context, r *runner) error {
 	if err != nil {
 		return err
 	}
-	b.limit = 15 * time.Minute
+	b.limit = time.Hour
 	a, err := r.boot(ctx, b)
 	if err != nil {
 		return err

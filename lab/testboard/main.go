@@ -153,7 +153,7 @@ func (r *runner) boot(ctx context.Context, b boot) (answer, error) {
 		b.spec.Deadline = 2 * time.Minute
 	}
 	if b.limit == 0 {
-		b.limit = 10 * time.Minute
+		b.limit = 30 * time.Minute // a host may be busy
 	}
 	r.boots++
 	folder := fmt.Sprintf("%s-%d", r.name, r.boots)
