@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -88,23 +89,25 @@ func TestKilledInRing(t *testing.T) {
 	}
 }
 
-// killRinging kills a station that rings, once its journal has the call.
+// killRinging kills a station that rings, once its journal says so: it is written behind the ring, which does not wait for it.
 func (h *house) killRinging(t *testing.T, m *member) {
 	t.Helper()
 	if _, err := h.stage(t.Context(), m, "ring_sample"); err != nil {
 		t.Fatal(err)
 	}
-	h.kill(t, m)
+	h.kill(t, m, `"rang":true`)
 }
 
-// kill kills a station once its journal has the call.
-func (h *house) kill(t *testing.T, m *member) {
+// kill kills a station once its journal has a call of which it says so.
+func (h *house) kill(t *testing.T, m *member, says string) {
 	t.Helper()
 	err := poll(t.Context(), callTime, func() error {
-		if len(h.journal(t, m)) == 0 {
-			return errors.New("the journal has no call")
+		for _, f := range h.journal(t, m) {
+			if data, err := os.ReadFile(f); err == nil && strings.Contains(string(data), says) {
+				return nil
+			}
 		}
-		return nil
+		return fmt.Errorf("the journal has no call of which it says %s", says)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -226,7 +229,7 @@ func TestKilledSilent(t *testing.T) {
 		if _, err := h.stage(t.Context(), h.indoor, "verified"); err != nil {
 			t.Fatal(err)
 		}
-		h.kill(t, h.indoor)
+		h.kill(t, h.indoor, `"verified":true`)
 		h.restart(t, h.indoor)
 	}
 	err := poll(t.Context(), callTime, func() error {
