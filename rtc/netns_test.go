@@ -84,19 +84,25 @@ func TestRelayOnly(t *testing.T) {
 	}
 }
 
-// A TURN server that takes no connection holds up neither the call nor its end.
-func TestSilentRelay(t *testing.T) {
-	lab, a, b, _ := neighbours(t)
-	server := lab.Host()
-	server.Link("eth0", "10.77.0.9/16")
-	lab.Block(a, server, true)
-	cfg := Config{ICEServers: []ICEServer{{URL: "turn:10.77.0.9:3478?transport=tcp", Username: turnUser, Password: turnPassword}}}
-	callee, caller := farPair(t, a, b, cfg, Config{})
-	t.Logf("up after %v", connectFar(callee, caller))
-	start := time.Now()
-	callee.order("close", "")
-	callee.next(0)
-	t.Logf("closed after %v", time.Since(start))
+// A server that never answers holds up neither the call nor its end.
+func TestSilentServer(t *testing.T) {
+	for _, url := range []string{
+		"stun:10.77.0.9", "turn:10.77.0.9", "turn:10.77.0.9?transport=tcp", "turns:10.77.0.9", "turns:10.77.0.9?transport=udp",
+	} {
+		t.Run(url, func(t *testing.T) {
+			lab, a, b, _ := neighbours(t)
+			server := lab.Host()
+			server.Link("eth0", "10.77.0.9/16")
+			lab.Block(a, server, true)
+			cfg := Config{ICEServers: []ICEServer{{URL: url, Username: turnUser, Password: turnPassword}}}
+			callee, caller := farPair(t, a, b, cfg, Config{})
+			t.Logf("up after %v", connectFar(callee, caller))
+			start := time.Now()
+			callee.order("close", "")
+			callee.next(0)
+			t.Logf("closed after %v", time.Since(start))
+		})
+	}
 }
 
 // Two stations behind NATs of their own know their public addresses by STUN.

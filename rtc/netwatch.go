@@ -69,19 +69,26 @@ func (w *watch) close() {
 }
 
 // debounce calls changed when events have been quiet for a time and look no
-// longer gives what it gave before.
+// longer gives what it gave before. A driver that never is quiet for so long puts
+// a look off for longest times that.
 func debounce(events, quit <-chan struct{}, quiet time.Duration, look func() string, changed func()) {
 	last := look()
 	timer := time.NewTimer(quiet)
 	timer.Stop()
 	defer timer.Stop()
+	var latest time.Time // for the next look; zero: nothing has happened
 	for {
 		select {
 		case <-quit:
 			return
 		case <-events:
-			timer.Reset(quiet)
+			now := time.Now()
+			if latest.IsZero() {
+				latest = now.Add(longest * quiet)
+			}
+			timer.Reset(min(quiet, latest.Sub(now)))
 		case <-timer.C:
+			latest = time.Time{}
 			if now := look(); now != last {
 				last = now
 				changed()
@@ -89,6 +96,10 @@ func debounce(events, quit <-chan struct{}, quiet time.Duration, look func() str
 		}
 	}
 }
+
+// longest, in quiet times, is how long a look waits: with the default timing a
+// path that needs a restart is noticed to be lost only a little later.
+const longest = 4
 
 // addresses is one line for each address of each interface in use that is up.
 func addresses(use func(string) bool) string {

@@ -368,6 +368,30 @@ func TestDebounce(t *testing.T) {
 	})
 }
 
+// TestDebounceOfEndlessEvents: a driver that never stops to send does not hide
+// what happened.
+func TestDebounceOfEndlessEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		events, ctx := make(chan struct{}), t.Context()
+		addresses, changes := "a", 0
+		go debounce(events, ctx.Done(), time.Second, func() string { return addresses }, func() { changes++ })
+		for i := range 100 {
+			synctest.Wait()
+			switch addresses = "b"; {
+			case i == 6 && changes != 0:
+				t.Error("told before its time")
+			case i == 9 && changes != 1:
+				t.Errorf("told %d times after 4.5 s of events", changes)
+			}
+			events <- struct{}{}
+			time.Sleep(500 * time.Millisecond)
+		}
+		if changes != 1 {
+			t.Errorf("told %d times of one change", changes)
+		}
+	})
+}
+
 func TestNewRefusesBadServers(t *testing.T) {
 	for _, server := range []ICEServer{{URL: "door"}, {URL: "turn:host:3478"}, {URL: "stun:"}} {
 		m, err := New(Config{ICEServers: []ICEServer{server}})
