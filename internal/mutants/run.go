@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -163,8 +164,14 @@ func (b *built) run(patience time.Duration, tests []string, id int, env ...strin
 		b.binary, "-test.failfast", "-test.short", "-test.run", pattern)
 	cmd.Dir = b.dir
 	cmd.Env = append(append(os.Environ(), "MUTANT="+strconv.Itoa(id), "RAPID_NOFAILFILE=1"), env...)
+	// some tests start processes, which must go with a test that is stopped, or fails
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
 	out, err := cmd.CombinedOutput()
+	if cmd.Process != nil {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what is left of the group; mostly nothing
+	}
 	if ctx.Err() != nil {
 		err = errTooLong
 	}
