@@ -97,6 +97,11 @@ func TestBackgroundAdopted(t *testing.T) {
 		if _, err := home.adopt(b.ID()); !errors.Is(err, ErrAlreadyAdopted) {
 			t.Errorf("second adoption: %v", err)
 		}
+		home.kit.mu.Lock()
+		if n := len(b.c.timers); n != 0 {
+			t.Errorf("the call that was handed over keeps %d timers", n)
+		}
+		home.kit.mu.Unlock()
 		if !in.Accept(AcceptOptions{}) || in.Accept(AcceptOptions{}) {
 			t.Error("Accept must be taken at once, and once")
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -71,6 +72,9 @@ func TestCallWithoutJournal(t *testing.T) {
 					t.Errorf("JournalErr: %v, want %q in it", err, tc.want)
 				}
 				callsStill(t, door, home)
+				if got := slices.Contains(home.heard(), "background error"); got != (home.kit.journal == nil) {
+					t.Errorf("OnError: %v; the handler heard %v", got, home.heard())
+				}
 			})
 		})
 	}

@@ -22,6 +22,7 @@ func TestLeaseOfLatePushes(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
+					m.join(l)
 					return l, k
 				}
 				door, caller := kit("door", nil)
