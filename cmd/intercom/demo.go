@@ -56,7 +56,10 @@ func (r demoCmd) Run(ctx context.Context, c console) error {
 	if h != nil {
 		defer h.Close()
 	}
-	if err != nil {
+	switch {
+	case ctx.Err() != nil: // somebody stopped it; what it waited for is no fault
+		return nil
+	case err != nil:
 		return err
 	}
 	if r.Guest != "" {

@@ -360,6 +360,7 @@ const pollInterval = 10 * time.Millisecond
 
 // poll asks until f is content, d is over or ctx is done.
 func poll(ctx context.Context, d time.Duration, f func() error) error {
+	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	tick := time.NewTicker(pollInterval)
@@ -372,7 +373,7 @@ func poll(ctx context.Context, d time.Duration, f func() error) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("after %v: %w", d, err)
+			return fmt.Errorf("after %v: %w", time.Since(began).Round(time.Millisecond), err)
 		case <-tick.C:
 		}
 	}

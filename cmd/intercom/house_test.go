@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -321,5 +322,15 @@ func TestHouseLeavesNothing(t *testing.T) {
 	}
 	if _, err := os.Stat(h.dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%s: %v", h.dir, err)
+	}
+}
+
+// TestDemoStoppedEarly: stopping the demo while its stations start is no error.
+func TestDemoStoppedEarly(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out, errs strings.Builder
+	if code := (console{&out, &errs, time.Now, buildInfo()}).logic(ctx, []string{"demo"}); code != exitOK || errs.Len() > 0 {
+		t.Errorf("code %d: %s", code, errs.String())
 	}
 }
