@@ -318,10 +318,11 @@ func (x *side) connects(in, should bool) {
 	}
 }
 
-// gaveWay: a call of this station to the peer made way for this one.
+// gaveWay: a call of this process to the peer made way for this one, or a call of the process that it took this one from.
 func (x *side) gaveWay() bool {
 	for _, o := range x.w.all() {
-		if o.line == x.line && o.role == RoleCaller && o.peer == x.peer && o.over != nil && o.over.Reason == ReasonAlreadyGotACall {
+		mine := o.line == x.line || x.adopts && o.st.user == x.st.user && o.st.device == x.st.device
+		if mine && o.role == RoleCaller && o.peer == x.peer && o.over != nil && o.over.Reason == ReasonAlreadyGotACall {
 			return true
 		}
 	}
