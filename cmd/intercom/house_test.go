@@ -99,12 +99,17 @@ func (h *house) killRinging(t *testing.T, m *member) {
 	h.kill(t, m, `"rang":true`)
 }
 
-// kill kills a station once its journal has a call of which it says so.
+// kill kills a station once its journal has a call of which it says so, and that
+// it is this process's: that of the one before is there until then.
 func (h *house) kill(t *testing.T, m *member, says string) {
 	t.Helper()
-	err := poll(t.Context(), callTime, func() error {
+	st, err := station.ReadStatus(m.status)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = poll(t.Context(), callTime, func() error {
 		for _, f := range h.journal(t, m) {
-			if data, err := os.ReadFile(f); err == nil && strings.Contains(string(data), says) {
+			if data, err := os.ReadFile(f); err == nil && strings.Contains(string(data), says) && strings.Contains(string(data), st.Session) {
 				return nil
 			}
 		}
