@@ -24,7 +24,7 @@ func TestModelPage(t *testing.T) {
 	}
 	tests := map[string]map[string][]string{} // by folder and test: the strings in it
 	named := 0
-	for _, m := range regexp.MustCompile("`(?:([a-z]+)\\.)?((?:Test|Fuzz)[A-Z]\\w*)(?:/([^`]+))?`").FindAllStringSubmatch(string(page), -1) {
+	for _, m := range regexp.MustCompile("`(?:([a-z/]+)\\.)?((?:Test|Fuzz)[A-Z]\\w*)(?:/([^`]+))?`").FindAllStringSubmatch(string(page), -1) {
 		folder, name, sub := m[1], m[2], m[3]
 		if folder == "" {
 			folder = "call"
