@@ -15,12 +15,11 @@ func (n *node) background() *node {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.onPush = func(n *node, cc string) {
-		p, err := ParseCCParam(cc)
+		p, err := n.param(cc)
 		if err != nil {
-			n.note("push refused: %v", err)
-			return
+			n.w.t.Error(err)
 		}
-		b, err := n.kit.VerifyBackgroundCall(VerifyCallParam{MyUserID: n.self.User, MyServiceID: "house", CCParam: p}, n.backgroundHandler())
+		b, err := n.kit.VerifyBackgroundCall(p, n.backgroundHandler())
 		if err != nil {
 			n.note("background failed: %s", StartReason(err))
 			return

@@ -21,16 +21,16 @@ func closeFromHandler(t *testing.T, dir string, takes time.Duration) {
 		door, home := w.node("door", "d1"), w.node("home", "panel", incoming).keeps(dir, &p)
 		pushed, verified := false, false // these handlers have returned
 		home.pushed(func(n *node, text string) {
-			cc, err := ParseCCParam(text)
+			p, err := n.param(text)
 			if err != nil {
 				t.Error(err)
 			}
-			switch cc.Caller().User {
+			switch p.CCParam.Caller().User {
 			case "door":
 				_, err = n.verify(text)
 			case "gate":
 				h := BackgroundHandler{OnVerified: func(*BackgroundCall, bool) { time.Sleep(takes + 50*time.Millisecond); verified = true }}
-				_, err = n.kit.VerifyBackgroundCall(VerifyCallParam{MyUserID: "home", MyServiceID: "house", CCParam: cc}, h)
+				_, err = n.kit.VerifyBackgroundCall(p, h)
 			case "shed":
 				time.Sleep(takes)
 				pushed = true
@@ -89,16 +89,16 @@ func TestCloseFromHandlersAtOnce(t *testing.T) {
 			home.mu.Unlock()
 		}
 		home.pushed(func(n *node, text string) {
-			cc, err := ParseCCParam(text)
+			p, err := n.param(text)
 			if err != nil {
 				t.Error(err)
 			}
-			if cc.Caller().User == "shed" {
+			if p.CCParam.Caller().User == "shed" {
 				closes()
 				return
 			}
 			h := BackgroundHandler{OnVerified: func(*BackgroundCall, bool) { closes() }}
-			if _, err := n.kit.VerifyBackgroundCall(VerifyCallParam{MyUserID: "home", MyServiceID: "house", CCParam: cc}, h); err != nil {
+			if _, err := n.kit.VerifyBackgroundCall(p, h); err != nil {
 				t.Error(err)
 			}
 		})

@@ -705,11 +705,11 @@ func TestAdoptWithoutMic(t *testing.T) {
 				door, daemon := w.node("door", "d1"), w.node("home", "panel", broken).keeps(dir, &p)
 				defer daemon.kit.Close()
 				daemon.onPush = func(n *node, cc string) {
-					parsed, err := ParseCCParam(cc)
+					param, err := n.param(cc)
 					if err != nil {
 						t.Error(err)
 					}
-					param := VerifyCallParam{MyUserID: "home", MyServiceID: "house", CCParam: parsed, AllowCallWithoutMic: tc.without}
+					param.AllowCallWithoutMic = tc.without
 					if _, err := n.kit.VerifyBackgroundCall(param, n.backgroundHandler()); err != nil {
 						t.Error(err)
 					}

@@ -190,12 +190,14 @@ func (n *node) make(to string, edit ...func(*MakeCallParam)) *Call {
 	return c
 }
 
-func (n *node) verify(cc string) (*Call, error) {
-	p, err := ParseCCParam(cc)
+func (n *node) verify(cc string) (*Call, error) { return n.verifyWith(cc, n.handler()) }
+
+func (n *node) verifyWith(cc string, h Handler) (*Call, error) {
+	p, err := n.param(cc)
 	if err != nil {
 		return nil, err
 	}
-	c, err := n.kit.VerifyCall(VerifyCallParam{MyUserID: n.self.User, MyServiceID: "house", CCParam: p}, n.handler())
+	c, err := n.kit.VerifyCall(p, h)
 	if c != nil {
 		n.mu.Lock()
 		n.calls = append(n.calls, c)
@@ -204,27 +206,23 @@ func (n *node) verify(cc string) (*Call, error) {
 	return c, err
 }
 
+// param is what a push is verified with.
+func (n *node) param(cc string) (VerifyCallParam, error) {
+	p, err := ParseCCParam(cc)
+	return VerifyCallParam{MyUserID: n.self.User, MyServiceID: "house", CCParam: p}, err
+}
+
 // rings makes the device verify each push and ring.
 func (n *node) rings() *node {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.onPush = func(n *node, cc string) {
-		p, err := ParseCCParam(cc)
-		if err != nil {
-			n.note("push refused: %v", err)
-			return
-		}
 		h := n.handler()
 		verified := h.OnVerified
 		h.OnVerified = func(c *Call, prep bool) { verified(c, prep); c.Ringing() }
-		c, err := n.kit.VerifyCall(VerifyCallParam{MyUserID: n.self.User, MyServiceID: "house", CCParam: p}, h)
-		if err != nil {
+		if _, err := n.verifyWith(cc, h); err != nil {
 			n.note("verify failed: %s", StartReason(err))
-			return
 		}
-		n.mu.Lock()
-		n.calls = append(n.calls, c)
-		n.mu.Unlock()
 	}
 	return n
 }
