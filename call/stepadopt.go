@@ -45,7 +45,7 @@ func (m *machine) ring() bool {
 		m.wantRing = true
 		return true
 	}
-	if m.role != RoleCallee || m.phase != StateVerified || m.accepting || m.ending {
+	if m.phase != StateVerified || m.accepting || m.ending {
 		return false
 	}
 	m.ringing = true

@@ -35,7 +35,7 @@ func (m *machine) accept(preparation bool) bool {
 	if m.early() {
 		return m.acceptEarly(preparation)
 	}
-	if m.role != RoleCallee || m.phase != StateVerified || m.accepting || m.ending {
+	if m.phase != StateVerified || m.accepting || m.ending {
 		return false
 	}
 	m.accepting = true
