@@ -165,6 +165,42 @@ func TestXrunCatchesUp(t *testing.T) {
 	})
 }
 
+// TestRingBegunInAnXrun: it is told when it is heard, once. Else the caller would
+// never learn that it rings.
+func TestRingBegunInAnXrun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newFakeCard()
+		s := newTestSound(t, c)
+		var told []heard
+		s.tell = func(h heard) { told = append(told, h) }
+		var ring uint64
+		turn := 0
+		c.capture = func() error {
+			switch turn++; turn {
+			case 5:
+				ring = s.engine.Play(audio.LayerTone, audio.NewToneSource(audio.Ring()), 80)
+				time.Sleep(80 * time.Millisecond)
+				return syscall.EPIPE
+			case 6:
+				if len(told) > 0 {
+					t.Errorf("told %+v of what nobody heard", told)
+				}
+			}
+			time.Sleep(10 * time.Millisecond)
+			return nil
+		}
+		p := newPeriods(c)
+		for range 10 {
+			if err := s.step(p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(told) != 1 || told[0].ring != ring {
+			t.Errorf("told %+v, want that ring %d began", told, ring)
+		}
+	})
+}
+
 // TestSettle keeps silent until the amplifier is awake, and begins then.
 func TestSettle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

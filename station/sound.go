@@ -217,6 +217,9 @@ func (s *sound) catchUp(p *periods, until time.Time) {
 		if err != nil {
 			s.count.codecErrors.Add(1)
 		}
+		if id := played.Started[audio.LayerTone]; id != 0 {
+			p.lateRing = id
+		}
 		p.unheard(&played)
 		s.count.absent.Add(1)
 	}
@@ -229,6 +232,7 @@ type periods struct {
 	surplus   bool      // the ring holds a period too many
 	settling  int       // periods until the amplifier is awake
 	lateVoice bool      // the peer's voice began while nobody could hear it
+	lateRing  uint64    // so did this source in audio.LayerTone; 0: none
 }
 
 func newPeriods(c Card) *periods {
@@ -291,7 +295,8 @@ func (p *periods) unheard(played *audio.Played) {
 }
 
 // wake plays silence until the amplifier is awake, and reports when it is.
-// Then a voice that had begun before begins.
+// Then a voice that had begun before begins, and so does a ring that began in an
+// xrun: the caller waits to hear that it rings.
 func (p *periods) wake(played *audio.Played) (woke bool) {
 	if p.settling > 0 {
 		clear(p.out)
@@ -302,6 +307,10 @@ func (p *periods) wake(played *audio.Played) (woke bool) {
 	if p.lateVoice && played.Voice == audio.FrameVoice {
 		p.lateVoice, played.FirstVoice = false, true
 	}
+	if p.lateRing != 0 && played.Started[audio.LayerTone] == 0 {
+		played.Started[audio.LayerTone] = p.lateRing
+	}
+	p.lateRing = 0
 	return false
 }
 
