@@ -37,6 +37,9 @@ var cases = []testCase{
 	{name: "raspi", about: "a Raspberry Pi 3 by QEMU: its profile, and every line of it", run: func(ctx context.Context, r *runner) error {
 		return r.goTests(ctx, "./board", boot{raspi: true}, "BOARD_LAB=raspi3b")
 	}},
+	{name: "virt", about: "QEMU's generic board: its profile, and every line of it", run: func(ctx context.Context, r *runner) error {
+		return r.goTests(ctx, "./board", boot{}, "BOARD_LAB=virt")
+	}},
 	{name: "watchdog", about: "a station that hangs: the board is reset, and the cause is told", run: func(ctx context.Context, r *runner) error {
 		b, err := r.houseBoot(ctx, exchange.Spec{Case: "watchdog"})
 		if err != nil {
