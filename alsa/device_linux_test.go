@@ -390,8 +390,8 @@ func TestDriftWithinACard(t *testing.T) {
 				if queued := len(card.play.sound) - card.play.hw; queued > 4*480 {
 					t.Errorf("%d frames wait for the loudspeaker, want at most 4 periods", queued)
 				}
-				if s := d.Stats(); s.Concealed+s.Late > 1000*480/20 {
-					t.Errorf("more than a twentieth is lost: %+v", s)
+				if s := d.Stats(); s.Concealed+s.Late > 1000*480/100 || s.Xruns > 0 {
+					t.Errorf("more than a hundredth is lost, or the card was started anew: %+v", s)
 				}
 			})
 		})

@@ -24,9 +24,10 @@ const (
 	stall = time.Second
 	// maxRestarts is the xruns in a row, with no period between them.
 	maxRestarts = 5
-	// maxLean is the late periods in a row after which the streams are aligned
-	// anew: their clocks have drifted apart, which those of one card do not.
-	maxLean = 8
+	// maxLean is the late periods in a row, each of which came and was dropped,
+	// after which silence is put in for good: the owner is not late, the streams'
+	// clocks have drifted apart, which those of one card do not.
+	maxLean = 2
 )
 
 // run is a Device from Start to Close: two open streams and their thread.
@@ -362,13 +363,14 @@ func (r *run) playback() error {
 		r.out.Read(period)
 		r.lean, r.lateCame = 0, false
 	case late:
-		if r.lean++; r.lean > maxLean && r.lateCame {
-			return unix.EPIPE
-		}
 		period = r.mono[:min(r.params.Period, s.avail())]
 		clear(period)
-		r.debt += len(period)
 		r.device.count.concealed.Add(uint64(len(period)))
+		if r.lean++; r.lean > maxLean && r.lateCame {
+			r.lean, r.lateCame = 0, false // it stands for nothing: what comes next is played after it
+		} else {
+			r.debt += len(period)
+		}
 	default:
 		return nil
 	}
