@@ -2,6 +2,7 @@ package call
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"syscall"
@@ -118,5 +119,19 @@ func TestAdopterEndsUnheard(t *testing.T) {
 				heard(t, daemon, "background verified false", "adopted")
 			})
 		})
+	}
+}
+
+// TestReplaces: what a message says that it replaces are a few nonces.
+func TestReplaces(t *testing.T) {
+	for _, tc := range []struct {
+		replaces string
+		want     bool
+	}{{`["a","b","c","d"]`, true}, {`["a","b","c","d","e"]`, false}, {`[""]`, false}, {`["a b"]`, false}} {
+		for typ, body := range map[MessageType]string{TypeVerify: `{"nonce":"n","offer":"o","replaces":%s}`, TypeEnd: `{"reason":"decline","source":"callee","replaces":%s}`} {
+			if _, err := DecodeBody(typ, fmt.Appendf(nil, body, tc.replaces)); (err == nil) != tc.want {
+				t.Errorf("%s that replaces %s: %v", typ, tc.replaces, err)
+			}
+		}
 	}
 }

@@ -217,8 +217,8 @@ func checkBody(b any) error {
 		if !ValidID(b.Nonce) {
 			return errors.New("nonce is not an id")
 		}
-		if len(b.Replaces) > maxReplaces {
-			return fmt.Errorf("replaces has %d entries, at most %d", len(b.Replaces), maxReplaces)
+		if err := checkReplaces(b.Replaces); err != nil {
+			return err
 		}
 		return atMost("offer", b.Offer, maxSDP)
 	case *StandingBody:
@@ -242,8 +242,8 @@ func checkBody(b any) error {
 		if err := atMost("answered_by", b.AnsweredBy, 2*maxID+1); err != nil {
 			return err
 		}
-		if len(b.Replaces) > maxReplaces {
-			return fmt.Errorf("replaces has %d entries, at most %d", len(b.Replaces), maxReplaces)
+		if err := checkReplaces(b.Replaces); err != nil {
+			return err
 		}
 		return atMost("phrase", b.Phrase, MaxPhrase)
 	case *HoldBody:
@@ -271,6 +271,18 @@ func checkAge(ms int64) error {
 func atMost(what, s string, n int) error {
 	if len(s) > n {
 		return fmt.Errorf("%s has %d bytes, at most %d", what, len(s), n)
+	}
+	return nil
+}
+
+func checkReplaces(nonces []string) error {
+	if len(nonces) > maxReplaces {
+		return fmt.Errorf("replaces has %d entries, at most %d", len(nonces), maxReplaces)
+	}
+	for _, n := range nonces {
+		if !ValidID(n) {
+			return fmt.Errorf("replaces has %q, which is not an id", clip(n))
+		}
 	}
 	return nil
 }

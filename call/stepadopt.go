@@ -83,11 +83,9 @@ func (m *machine) retire(nonce string) {
 }
 
 // predecessor is the leg of the same device that was checked with one of these
-// nonces; -1: none.
+// nonces; -1: none. All legs are of the user that is called.
 func (m *machine) predecessor(from Address, replaces []string) int {
-	return slices.IndexFunc(m.legs, func(l leg) bool {
-		return l.nonce != "" && l.addr.UserAddress() == from.UserAddress() && l.addr.Device == from.Device && slices.Contains(replaces, l.nonce)
-	})
+	return slices.IndexFunc(m.legs, func(l leg) bool { return l.addr.Device == from.Device && slices.Contains(replaces, l.nonce) })
 }
 
 // inherit gives leg j to the new process of its device, whose own leg is i (-1:
