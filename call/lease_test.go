@@ -91,3 +91,21 @@ func TestLeaseOfReorderedPushes(t *testing.T) {
 		w.set(func(w *world) { w.nodes = append(w.nodes, door) }) // to be closed
 	})
 }
+
+// TestLeaseByDataChannel: where the broker is gone, what the caller says by the
+// data channel is the ring's lease.
+func TestLeaseByDataChannel(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		w.node("door", "d1").make("home")
+		home := w.node("home", "panel").rings()
+		pass(2 * time.Second)
+		w.set(func(w *world) { w.brokerDown = true })
+		if pass(12 * time.Second); home.call().State() != StateVerified {
+			t.Fatalf("heard %v", home.heard())
+		}
+		w.set(func(w *world) { w.pathDown = true })
+		if pass(leaseTime + time.Second); last(home) != "disconnected releasedCall transport false" {
+			t.Errorf("heard %v", home.heard())
+		}
+	})
+}

@@ -142,7 +142,7 @@ func from(a Address, bind string, t MessageType, body any) evMessage {
 
 // like names what a state is compared with, where that is not the one before.
 var like = map[string]string{
-	"caller rings at two, only device": "rings at two", "caller connected": "", "caller connected without a path": "connected",
+	"caller rings at two, only device": "rings at two", "caller the first of two declined": "one of two declined", "caller connected": "", "caller connected without a path": "connected",
 	"caller connected, not activated": "connected", "caller connected, muted before": "connected", "caller in preparation": "connected",
 	"caller connected, answered by one of two": "connected", "caller over: its own end": "", "caller over: cancelled at two": "over: its own end",
 	"caller over: unreachable": "over: its own end", "caller over: declined at one of two": "over: its own end",
@@ -220,6 +220,8 @@ func tableStates() (list []namedState) {
 	add("rings at two, only device", "only device", evMake{}, evPushed{}, verify(atKitchen, "k"), session("k", SessionAnswer, "a"), ringing,
 		verify(atHall, "h"), session("h", SessionAnswer, "b"))
 	add("one of two declined", "rings at two, only device", from(atKitchen, "k", TypeEnd, &EndBody{Reason: ReasonDecline, Source: SourceCallee}), timer(timerReply))
+	add("the first of two declined", "only device", evMake{}, evPushed{}, verify(atHall, "h"), session("h", SessionAnswer, "b"), verify(atKitchen, "k"),
+		session("k", SessionAnswer, "a"), from(atHall, "h", TypeEnd, &EndBody{Reason: ReasonDecline, Source: SourceCallee}))
 	add("one of two failed", "rings at two", session("h", SessionFailed, ""))
 	add("adopted at the hall", "rings at two", from(atHall2, "h2", TypeVerify, &VerifyBody{Nonce: "h2", Offer: "o", Replaces: []string{"h"}}))
 	add("rings at two, another process of the hall's is busy", "rings at two", from(atHall2, "", TypeEnd, &EndBody{Reason: ReasonBusy, Source: SourceCallee}))
@@ -382,6 +384,9 @@ func tableMessages(bind string) (list []namedEvent) {
 	add("push", TypePush, &PushBody{Age: 2000})
 	add("push, ringing kitchen", TypePush, &PushBody{Age: 2500, Ringing: []string{"kitchen/s1"}})
 	add("late push", TypePush, &PushBody{Age: 500})
+	add("push without a body", TypePush, nil) // no decoder gives these
+	add("end without a body", TypeEnd, nil)
+	add("standing without a body", TypeStanding, nil)
 	add("verify", TypeVerify, &VerifyBody{Nonce: bind, Offer: "o"})
 	add("verify anew", TypeVerify, &VerifyBody{Nonce: "new", Offer: "o"})
 	add("verify, replaces h", TypeVerify, &VerifyBody{Nonce: "new", Offer: "o", Replaces: []string{"h"}})
