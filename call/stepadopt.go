@@ -88,10 +88,9 @@ func (m *machine) predecessor(from Address, replaces []string) int {
 	return slices.IndexFunc(m.legs, func(l leg) bool { return l.addr.Device == from.Device && slices.Contains(replaces, l.nonce) })
 }
 
-// inherit gives leg j to the new process of its device, whose own leg is i (-1:
+// inherit keeps leg j for the new process of its device, whose own leg is i (-1:
 // none), and says where it is then.
-func (m *machine) inherit(i, j int, from Address) int {
-	m.legs[j].addr = from
+func (m *machine) inherit(i, j int) int {
 	if i >= 0 && i != j { // it was busy, say, before it adopted
 		if n := m.legs[i].nonce; n != "" {
 			m.retire(n)
@@ -117,7 +116,7 @@ func (m *machine) replaced(i int, from Address, b *VerifyBody) (its int, done bo
 	case j >= 0 && m.legs[j].over: // it was out before it changed hands
 		end = m.legs[j].end
 	case j >= 0:
-		return m.inherit(i, j, from), false
+		return m.inherit(i, j), false
 	}
 	m.send(leg{addr: from, nonce: b.Nonce}, TypeEnd, pathMQTT, &end)
 	return i, true
@@ -130,7 +129,7 @@ func (m *machine) endsForEarlier(i int, e evMessage, b EndBody) int {
 	if j < 0 || m.legs[j].over {
 		return i
 	}
-	i = m.inherit(i, j, e.from)
+	i = m.inherit(i, j)
 	m.retire(m.legs[i].nonce)
 	m.legs[i] = leg{addr: e.from, nonce: e.bind}
 	return i

@@ -386,7 +386,9 @@ func tableMessages(bind string) (list []namedEvent) {
 	add("late push", TypePush, &PushBody{Age: 500})
 	add("push without a body", TypePush, nil) // no decoder gives these
 	add("end without a body", TypeEnd, nil)
-	add("standing without a body", TypeStanding, nil)
+	for _, t := range []MessageType{TypeStanding, TypeVerify, TypeAccept, TypeConnected, TypeEnded, TypeMute, TypeHold, TypeOpen, TypeOpenResult, TypeShortData, TypeShortDataAck, TypeCandidate, TypeOffer, TypeAnswer} {
+		add(string(t)+" without a body", t, nil)
+	}
 	add("verify", TypeVerify, &VerifyBody{Nonce: bind, Offer: "o"})
 	add("verify anew", TypeVerify, &VerifyBody{Nonce: "new", Offer: "o"})
 	add("verify, replaces h", TypeVerify, &VerifyBody{Nonce: "new", Offer: "o", Replaces: []string{"h"}})
