@@ -10,9 +10,9 @@ import (
 	"intercom/lab/exchange"
 )
 
-// driftSpread is how much the delay may change while one clock runs 200 ppm off: a frame of 10 ms, and the loopback
-// card's own uncertainty.
-const driftSpread = 15 * time.Millisecond
+// driftSpread is how much the delay may change while one clock runs 200 ppm off: the two periods that the loudspeaker's
+// buffer holds, which the drift empties before a period of silence fills it again, and a tick of the loopback card's.
+const driftSpread = 24 * time.Millisecond
 
 // drift talks for 120 s while the indoor loudspeaker's clock is 200 ppm fast.
 func drift(ctx context.Context, r *runner) error {
