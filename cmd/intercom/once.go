@@ -161,7 +161,7 @@ func (h *house) wholeCall(ctx context.Context) (f figures, err error) {
 	defer cancel()
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("%w%s%s", err, h.door.tail(), h.indoor.tail())
+			err = fmt.Errorf("%w%s%s%s%s", err, h.door.account(), h.indoor.account(), h.door.tail(), h.indoor.tail())
 			h.hangUp()
 		}
 	}()
@@ -232,6 +232,22 @@ func (h *house) wholeCall(ctx context.Context) (f figures, err error) {
 	}
 	f.GoroutinesLeaked = max(0, after[0].Goroutines+after[1].Goroutines-before[0].Goroutines-before[1].Goroutines)
 	return f, nil
+}
+
+// account is what a station says of itself when a call has failed.
+func (m *member) account() string {
+	st, err := station.ReadStatus(m.status)
+	if err != nil {
+		return fmt.Sprintf("; the %s station does not answer: %v", m.name, err)
+	}
+	text := fmt.Sprintf("; the %s station is %s", m.name, st.State)
+	if st.Fault != "" {
+		text += " (" + st.Fault + ")"
+	}
+	if n := len(st.Last); n > 0 {
+		text += fmt.Sprintf(", its last call ended %s", st.Last[n-1].Disconnected.Reason)
+	}
+	return text
 }
 
 // hangUp leaves an idle house behind a call that failed.
