@@ -12,16 +12,15 @@ func (m *machine) anyIn() bool {
 
 // allOut ends the call if every device that replied is out: as busy, or for
 // the last one's reason. It gives the devices 2 s to reply.
-func (m *machine) allOut() bool {
+func (m *machine) allOut() {
 	if !m.late || len(m.legs) == 0 || m.anyIn() {
-		return false
+		return
 	}
 	end := m.legs[len(m.legs)-1].end
 	if slices.ContainsFunc(m.legs, func(l leg) bool { return l.busy }) {
 		end = EndBody{Reason: ReasonBusy, Source: SourceCallee}
 	}
 	m.finish(end)
-	return true
 }
 
 // pushed takes the transport's word on the push.
@@ -49,14 +48,11 @@ func (m *machine) fromCallee(e evMessage) bool {
 		return false // late, of a live check that was replaced
 	}
 	i := slices.IndexFunc(m.legs, func(l leg) bool { return l.addr == e.from })
-	if b, ok := e.body.(*VerifyBody); ok && e.typ == TypeVerify {
+	if b, ok := e.body.(*VerifyBody); ok {
 		return m.liveCheck(i, e.from, b)
 	}
-	if e.typ == TypeEnd {
-		if b, ok := e.body.(*EndBody); ok {
-			return m.legEnds(i, e, *b)
-		}
-		return false
+	if b, ok := e.body.(*EndBody); ok && e.typ == TypeEnd {
+		return m.legEnds(i, e, *b)
 	}
 	if i < 0 || m.legs[i].nonce != e.bind {
 		return false
@@ -85,7 +81,7 @@ func (m *machine) fromCallee(e evMessage) bool {
 		b, _ := e.body.(*AcceptBody)
 		return m.accepted(i, b != nil && b.ResponderPreparation)
 	}
-	if m.phase != StateConnected || l.nonce != m.chosen {
+	if m.phase != StateConnected { // once it is, all but the chosen one are over
 		switch e.typ {
 		case TypeCandidate:
 			return m.candidate(l.nonce, e.body)
@@ -121,19 +117,16 @@ func (m *machine) liveCheck(i int, from Address, b *VerifyBody) bool {
 	if m.find(b.Nonce) >= 0 {
 		return false // another device's
 	}
-	if len(b.Replaces) > 0 {
-		j, done := m.replaced(i, from, b)
-		if done {
-			return true
-		}
-		i = j
+	i, done := m.replaced(i, from, b)
+	if done {
+		return true
 	}
 	if i < 0 {
 		if len(m.legs) >= MaxDevices {
 			m.send(leg{addr: from, nonce: b.Nonce}, TypeEnd, pathMQTT, &EndBody{Reason: ReasonReleasedCall, Source: SourceTransport})
 			return false
 		}
-		m.legs = append(m.legs, leg{addr: from})
+		m.legs = append(m.legs, leg{})
 		i = len(m.legs) - 1
 	} else if n := m.legs[i].nonce; n != "" {
 		m.retire(n) // the device checks anew: adopted, or free again
@@ -226,7 +219,7 @@ func (m *machine) legEnds(i int, e evMessage, b EndBody) bool {
 		i = len(m.legs) - 1
 	}
 	l := &m.legs[i]
-	if l.busy && end.Reason != ReasonBusy && l.nonce == "" && e.bind != "" && m.find(e.bind) < 0 {
+	if l.busy && end.Reason != ReasonBusy && e.bind != "" && m.find(e.bind) < 0 {
 		*l = leg{addr: e.from, nonce: e.bind} // busy at first, and free since: what its user wants counts
 	}
 	if l.over {

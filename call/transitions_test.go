@@ -142,7 +142,7 @@ func from(a Address, bind string, t MessageType, body any) evMessage {
 
 // like names what a state is compared with, where that is not the one before.
 var like = map[string]string{
-	"caller rings at two, only device": "rings at two", "caller the first of two declined": "one of two declined", "caller connected": "", "caller connected without a path": "connected",
+	"caller rings at two, only device": "rings at two", "caller the first of two declined": "one of two declined", "caller connected": "", "caller stands, no preparation": "stands", "caller connected without a path": "connected",
 	"caller connected, not activated": "connected", "caller connected, muted before": "connected", "caller in preparation": "connected",
 	"caller connected, answered by one of two": "connected", "caller over: its own end": "", "caller over: cancelled at two": "over: its own end",
 	"caller over: unreachable": "over: its own end", "caller over: declined at one of two": "over: its own end",
@@ -212,6 +212,9 @@ func tableStates() (list []namedState) {
 	add("asked", "waitAnswer", verify(atKitchen, "k"))
 	add("stands", "asked", session("k", SessionAnswer, "answer k"))
 	add("stands with a path", "stands", session("k", SessionUp, ""))
+	add("asked before it is known that the push has left", "trying", verify(atKitchen, "k"))
+	add("asked by the hall", "waitAnswer", verify(atHall, "h"))
+	add("stands, no preparation", "plain", evMake{}, evPushed{}, verify(atKitchen, "k"), session("k", SessionAnswer, "answer k"))
 	add("busy", "waitAnswer", busy)
 	add("busy at one of two", "busy", verify(atHall, "h"), session("h", SessionAnswer, "answer h"))
 	add("busy at one of two, late", "busy at one of two", timer(timerReply))
@@ -358,7 +361,8 @@ func tableEvents(s namedState) (list []namedEvent) {
 		addr Address
 		bind string
 	}
-	peers := []who{{"kitchen", atKitchen, "k"}, {"kitchen with another bind", atKitchen, "other"}, {"hall", atHall, "h"}, {"hall, a new process", atHall2, "h2"}}
+	peers := []who{{"kitchen", atKitchen, "k"}, {"kitchen with another bind", atKitchen, "other"}, {"hall", atHall, "h"}, {"hall, a new process", atHall2, "h2"},
+		{"kitchen without a bind", atKitchen, ""}, {"kitchen with the hall's bind", atKitchen, "h"}, {"hall with the kitchen's bind", atHall, "k"}}
 	if s.state.role == RoleCallee {
 		peers = []who{{"door", atDoor, "k"}, {"door with another bind", atDoor, "other"}, {"spy", atSpy, "k"}}
 	}
