@@ -142,7 +142,7 @@ func from(a Address, bind string, t MessageType, body any) evMessage {
 
 // like names what a state is compared with, where that is not the one before.
 var like = map[string]string{
-	"caller rings at two, only device": "rings at two", "caller the first of two declined": "one of two declined", "caller connected": "", "caller stands, no preparation": "stands", "caller connected without a path": "connected",
+	"caller rings at two, only device": "rings at two", "caller the first of two declined": "one of two declined", "caller connected": "", "caller stands, no preparation": "stands", "caller out before it asked": "busy", "caller connected without a path": "connected",
 	"caller connected, not activated": "connected", "caller connected, muted before": "connected", "caller in preparation": "connected",
 	"caller connected, answered by one of two": "connected", "caller over: its own end": "", "caller over: cancelled at two": "over: its own end",
 	"caller over: unreachable": "over: its own end", "caller over: declined at one of two": "over: its own end",
@@ -216,6 +216,8 @@ func tableStates() (list []namedState) {
 	add("asked by the hall", "waitAnswer", verify(atHall, "h"))
 	add("stands, no preparation", "plain", evMake{}, evPushed{}, verify(atKitchen, "k"), session("k", SessionAnswer, "answer k"))
 	add("busy", "waitAnswer", busy)
+	add("busy, the hall asks", "asked by the hall", busy)
+	add("out before it asked", "only device", evMake{}, evPushed{}, from(atKitchen, "", TypeEnd, &EndBody{Reason: ReasonDecline, Source: SourceCallee}))
 	add("busy at one of two", "busy", verify(atHall, "h"), session("h", SessionAnswer, "answer h"))
 	add("busy at one of two, late", "busy at one of two", timer(timerReply))
 	add("rings", "stands with a path", ringing)

@@ -18,6 +18,9 @@ import (
 // listened to: retained messages follow at once (MQTT 3.1.1, 3.3.1.3).
 const presenceQuiet = 500 * time.Millisecond
 
+// subscribeTries is how often a broker is asked that refuses a subscription.
+const subscribeTries = 3
+
 // Probe is what one look at the broker found.
 type Probe struct {
 	// Online are the devices that are connected, by user, sorted.
@@ -74,7 +77,7 @@ func (l *link) devices(ctx context.Context, service, user string) (devices []str
 	prefix := root + service + "/" + user + "/"
 	filter := prefix + "+/+/presence"
 	found := make(chan string, 64)
-	token := l.client.Subscribe(filter, qos, func(_ mqtt.Client, m mqtt.Message) {
+	collect := func(_ mqtt.Client, m mqtt.Message) {
 		var body presenceBody
 		device, _, _ := strings.Cut(strings.TrimPrefix(m.Topic(), prefix), "/")
 		if len(m.Payload()) > maxPresence || json.Unmarshal(m.Payload(), &body) != nil || !body.Online {
@@ -84,16 +87,23 @@ func (l *link) devices(ctx context.Context, service, user string) (devices []str
 		case found <- device:
 		default: // more than a user has
 		}
-	})
-	select {
-	case <-token.Done():
-	case <-l.lost():
-		return nil, false, errHidden
-	case <-ctx.Done():
-		return nil, false, ctx.Err()
 	}
-	if code := token.(*mqtt.SubscribeToken).Result()[filter]; token.Error() != nil || code > 2 {
-		return nil, false, nil
+	for tries := 1; ; tries++ {
+		token := l.client.Subscribe(filter, qos, collect)
+		select {
+		case <-token.Done():
+		case <-l.lost():
+			return nil, false, errHidden
+		case <-ctx.Done():
+			return nil, false, ctx.Err()
+		}
+		if code := token.(*mqtt.SubscribeToken).Result()[filter]; token.Error() == nil && code <= 2 {
+			break
+		}
+		// mochi refuses a packet id that it uses itself just now for a message to us (MQTT counts the two apart, 2.3.1).
+		if tries == subscribeTries {
+			return nil, false, nil
+		}
 	}
 	quiet := time.NewTimer(presenceQuiet)
 	defer quiet.Stop()
