@@ -217,7 +217,7 @@ func tableStates() (list []namedState) {
 	add("stands, no preparation", "plain", evMake{}, evPushed{}, verify(atKitchen, "k"), session("k", SessionAnswer, "answer k"))
 	add("busy", "waitAnswer", busy)
 	add("busy, the hall asks", "asked by the hall", busy)
-	add("out before it asked", "only device", evMake{}, evPushed{}, from(atKitchen, "", TypeEnd, &EndBody{Reason: ReasonDecline, Source: SourceCallee}))
+	add("out before it asked", "only device", evMake{}, evPushed{}, verify(atHall, "h"), from(atKitchen, "", TypeEnd, &EndBody{Reason: ReasonDecline, Source: SourceCallee}))
 	add("busy at one of two", "busy", verify(atHall, "h"), session("h", SessionAnswer, "answer h"))
 	add("busy at one of two, late", "busy at one of two", timer(timerReply))
 	add("rings", "stands with a path", ringing)
