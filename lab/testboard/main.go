@@ -135,11 +135,6 @@ func (r *runner) check(name string, ok bool, format string, args ...any) {
 	fmt.Println(strings.TrimRight(fmt.Sprintf("%s %-12s %s: %s", word, r.name, name, fmt.Sprintf(format, args...)), ": "))
 }
 
-// tell prints a measured figure, which nothing depends on.
-func (r *runner) tell(format string, args ...any) {
-	fmt.Printf("     %-12s %s\n", r.name, fmt.Sprintf(format, args...))
-}
-
 // boot boots the board once and prints what it checked itself.
 func (r *runner) boot(ctx context.Context, b boot) (answer, error) {
 	guest, err := r.build.guest(ctx)
