@@ -17,9 +17,8 @@ const driftSpread = 24 * time.Millisecond
 // The loudspeaker's clock takes a period more than the microphone's gives, each time that the drift has added up to one.
 // Nothing follows that yet: the buffer runs dry so often, and no more.
 const (
-	driftPPM    = 200
-	period      = 10 * time.Millisecond
-	spokenEvery = 5 * time.Second
+	driftPPM = 200
+	period   = 10 * time.Millisecond
 )
 
 // drift talks for 120 s while the indoor loudspeaker's clock is 200 ppm fast.
@@ -29,15 +28,10 @@ func drift(ctx context.Context, r *runner) error {
 		return err
 	}
 	b.limit = time.Hour
-	a, err := r.boot(ctx, b)
+	j, err := r.judged(ctx, b)
 	if err != nil {
 		return err
 	}
-	e, err := newEvidence(a)
-	if err != nil {
-		return err
-	}
-	j := judge{runner: r, evidence: e}
 	least, most := time.Duration(math.MaxInt64), time.Duration(0)
 	found, toned, n := 0, 0, 0
 	for ; ; n++ {
@@ -57,9 +51,10 @@ func drift(ctx context.Context, r *runner) error {
 		}
 	}
 	j.check("voice", n >= 24 && found == n && toned == n, "%d spoken, %d found by correlation, %d by tone", n, found, toned)
-	j.check("delay", found > 0 && most <= mouthToEarLimit && most-least <= driftSpread, "%v to %v over %d s, at most %v and %v apart",
-		least.Round(10*time.Microsecond), most.Round(10*time.Microsecond), 5*n, mouthToEarLimit, driftSpread)
-	slipped := time.Duration(n) * spokenEvery / 1e6 * driftPPM
+	lasted := time.Duration(n) * exchange.DriftEvery
+	j.check("delay", found > 0 && most <= mouthToEarLimit && most-least <= driftSpread, "%v to %v over %v, at most %v and %v apart",
+		least.Round(10*time.Microsecond), most.Round(10*time.Microsecond), lasted, mouthToEarLimit, driftSpread)
+	slipped := lasted / 1e6 * driftPPM
 	j.xruns(math.Ceil(float64(slipped) / float64(period)))
 	return j.err
 }

@@ -57,11 +57,10 @@ func call(ctx context.Context, r *runner) error {
 	if err != nil {
 		return err
 	}
-	e, err := newEvidence(a)
+	j, err := r.judgeOf(a)
 	if err != nil {
 		return err
 	}
-	j := judge{runner: r, evidence: e}
 	j.boot()
 	j.ringing()
 	j.talking()
@@ -87,6 +86,20 @@ type judge struct {
 	*runner
 	*evidence
 	err error
+}
+
+// judged boots a house once, and gives who judges what it did.
+func (r *runner) judged(ctx context.Context, b boot) (judge, error) {
+	a, err := r.boot(ctx, b)
+	if err != nil {
+		return judge{}, err
+	}
+	return r.judgeOf(a)
+}
+
+func (r *runner) judgeOf(a answer) (judge, error) {
+	e, err := newEvidence(a)
+	return judge{runner: r, evidence: e}, err
 }
 
 func (j *judge) when(name string) time.Duration {

@@ -21,15 +21,10 @@ func kill(ctx context.Context, r *runner) error {
 	if err != nil {
 		return err
 	}
-	a, err := r.boot(ctx, b)
+	j, err := r.judged(ctx, b)
 	if err != nil {
 		return err
 	}
-	e, err := newEvidence(a)
-	if err != nil {
-		return err
-	}
-	j := judge{runner: r, evidence: e}
 	j.tone("cards in another order: ring indoors", "indoor", j.when("ring_sample")+50*time.Millisecond, 300*time.Millisecond, audio.Ring().Segments[0].Freqs[0])
 	killed := j.when("killed")
 	strikes := flashes(j.lines["door/STRIKE"], j.when("open"), killed+time.Minute)

@@ -21,15 +21,10 @@ func unplug(ctx context.Context, r *runner) error {
 	if err != nil {
 		return err
 	}
-	a, err := r.boot(ctx, b)
+	j, err := r.judged(ctx, b)
 	if err != nil {
 		return err
 	}
-	e, err := newEvidence(a)
-	if err != nil {
-		return err
-	}
-	j := judge{runner: r, evidence: e}
 	j.voice("before", "door", "indoor", 700)
 	j.voiceWithin(troubledLimit, "stopped", "door", "indoor", 700)
 	j.silence("while the door has no card", "indoor", j.when("unheard_said"), goneSilence)
