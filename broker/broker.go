@@ -87,7 +87,7 @@ func Start(c Config) (*Broker, error) {
 		// Each publishing of $SYS stops the world to read memory statistics.
 		SysTopicResendInterval: 1 << 30, // s: never
 	})
-	err = errors.Join(server.AddHook(&hook{server: server, verifier: c.Verifier, log: c.Log}, nil), server.AddListener(l))
+	err = errors.Join(server.AddHook(&hook{server: server, listener: l, verifier: c.Verifier, log: c.Log}, nil), server.AddListener(l))
 	if err == nil {
 		err = server.Serve()
 	}
@@ -132,7 +132,7 @@ func listen(address string, tlsConfig *tls.Config, log *slog.Logger) (*listener,
 	inner, err := new(net.ListenConfig).Listen(context.Background(), "tcp", address)
 	switch {
 	case err == nil:
-		return &listener{inner: inner, tls: tlsConfig, log: log, conns: make(map[net.Conn]struct{})}, nil
+		return &listener{inner: inner, tls: tlsConfig, log: log, conns: make(map[*conn]struct{}), byClient: make(map[string]*conn)}, nil
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("broker: listen on %s: the port is taken, perhaps by another broker; "+
 			"stop that program or choose another port: %w", address, err)

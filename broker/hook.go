@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -34,8 +35,16 @@ func parseClientID(id string) (identity.Address, bool) {
 type hook struct {
 	mqtt.HookBase
 	server   *mqtt.Server
+	listener *listener
 	verifier *identity.Verifier // nil: everyone may
 	log      *slog.Logger
+
+	// retained is held while a message is retained (write) and while a
+	// subscription looks for retained ones (read): the server does not lock
+	// what the second reads of the first. Both are between two calls of the
+	// hook with nothing but the server's own work, and at most one write to the
+	// client that subscribes, in between.
+	retained sync.RWMutex
 }
 
 func (h *hook) ID() string { return "intercom" }
@@ -43,7 +52,8 @@ func (h *hook) ID() string { return "intercom" }
 func (h *hook) Provides(b byte) bool {
 	switch b {
 	case mqtt.OnConnect, mqtt.OnConnectAuthenticate, mqtt.OnACLCheck, mqtt.OnPacketRead,
-		mqtt.OnSessionEstablished, mqtt.OnDisconnect, mqtt.OnPublishDropped:
+		mqtt.OnSessionEstablished, mqtt.OnDisconnect, mqtt.OnPublishDropped,
+		mqtt.OnPublish, mqtt.OnWill, mqtt.OnRetainMessage, mqtt.OnSubscribe, mqtt.OnPacketProcessed:
 		return true
 	}
 	return false
@@ -64,6 +74,9 @@ func (h *hook) OnConnectAuthenticate(cl *mqtt.Client, pk packets.Packet) bool {
 	err := h.authenticate(pk.Connect)
 	if err == nil && pk.Connect.WillFlag {
 		err = h.checkWill(cl, pk.Connect)
+	}
+	if err == nil {
+		err = h.listener.claim(cl.ID, cl.Net.Conn.(*conn))
 	}
 	if err != nil {
 		h.refuse(cl, "connection", err)
@@ -140,6 +153,34 @@ func (h *hook) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet,
 		return pk, packets.ErrRejectPacket
 	}
 	return pk, nil
+}
+
+func (h *hook) OnPublish(_ *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
+	if pk.FixedHeader.Retain {
+		h.retained.Lock()
+	}
+	return pk, nil
+}
+
+func (h *hook) OnWill(_ *mqtt.Client, will mqtt.Will) (mqtt.Will, error) {
+	if will.Retain {
+		h.retained.Lock()
+	}
+	return will, nil
+}
+
+// OnRetainMessage is called after each of both.
+func (h *hook) OnRetainMessage(*mqtt.Client, packets.Packet, int64) { h.retained.Unlock() }
+
+func (h *hook) OnSubscribe(_ *mqtt.Client, pk packets.Packet) packets.Packet {
+	h.retained.RLock()
+	return pk
+}
+
+func (h *hook) OnPacketProcessed(_ *mqtt.Client, pk packets.Packet, _ error) {
+	if pk.FixedHeader.Type == packets.Subscribe {
+		h.retained.RUnlock()
+	}
 }
 
 func (h *hook) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {

@@ -21,15 +21,17 @@ const (
 // listener gives the MQTT server connections that can't hold it up: their
 // number is bounded, they must say who they are in time, and no write to one
 // of them lasts. (The server's own listeners wait for ever for a CONNECT, and
-// a stalled subscriber stalls whoever publishes to it.)
+// a stalled subscriber stalls whoever publishes to it.) And it lets no two
+// connections of one client meet in the server, see claim.
 type listener struct {
 	inner net.Listener
 	tls   *tls.Config // nil: none
 	log   *slog.Logger
 
-	mu     sync.Mutex
-	conns  map[net.Conn]struct{}
-	closed bool
+	mu       sync.Mutex
+	conns    map[*conn]struct{}
+	byClient map[string]*conn // the newest of each client id
+	closed   bool
 
 	serving sync.WaitGroup // one for each connection
 }
@@ -62,29 +64,62 @@ func (l *listener) Serve(establish listeners.EstablishFn) {
 	}
 }
 
-func (l *listener) serve(c net.Conn, establish listeners.EstablishFn) {
+func (l *listener) serve(accepted net.Conn, establish listeners.EstablishFn) {
+	c := &conn{Conn: accepted, raw: accepted, ended: make(chan struct{})}
+	if l.tls != nil {
+		c.Conn = tls.Server(accepted, l.tls)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed || len(l.conns) >= maxConns {
-		c.Close()
+		c.raw.Close()
 		return
 	}
 	l.conns[c] = struct{}{}
 	l.serving.Go(func() {
 		defer l.forget(c)
+		defer c.raw.Close()
 		c.SetReadDeadline(time.Now().Add(connectTimeout)) // the server sets its own after CONNECT
-		remote := c.RemoteAddr()
-		if err := establish(l.ID(), bounded(c, l.tls)); err != nil {
-			l.log.Debug("broker: connection ended", "remote", remote, "err", err)
+		if err := establish(l.ID(), c); err != nil {
+			l.log.Debug("broker: connection ended", "remote", c.RemoteAddr(), "err", err)
 		}
 	})
 }
 
-func (l *listener) forget(c net.Conn) {
-	c.Close()
+func (l *listener) forget(c *conn) {
+	close(c.ended)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.conns, c)
+	if l.byClient[c.client] == c {
+		delete(l.byClient, c.client)
+	}
+}
+
+var errNotForgotten = errors.New("this client's last connection does not end")
+
+// claim gives a client id to a connection that has proved it. The one that has
+// had it ends first, and wholly: the server forgets a client by its id, so that
+// the end of an old connection, in the midst of a new one's beginning, would
+// take the new one's subscriptions and its place among the clients away. It
+// would stay connected, and hear nothing more.
+func (l *listener) claim(client string, c *conn) error {
+	l.mu.Lock()
+	last := l.byClient[client]
+	c.client, l.byClient[client] = client, c
+	l.mu.Unlock()
+	if last == nil {
+		return nil
+	}
+	last.raw.Close()
+	timer := time.NewTimer(2 * writeTimeout)
+	defer timer.Stop()
+	select {
+	case <-last.ended:
+		return nil
+	case <-timer.C:
+		return errNotForgotten
+	}
 }
 
 // Close closes the listening socket and all connections, and waits until they
@@ -94,32 +129,30 @@ func (l *listener) Close(listeners.CloseFn) {
 	l.closed = true
 	l.inner.Close()
 	for c := range l.conns {
-		c.Close()
+		c.raw.Close()
 	}
 	l.mu.Unlock()
 	l.serving.Wait()
 }
 
-// boundedConn bounds each write, and ends the connection when one fails: half
-// a packet may have gone out.
-type boundedConn struct{ net.Conn }
-
-func bounded(c net.Conn, tlsConfig *tls.Config) net.Conn {
-	if tlsConfig != nil {
-		return boundedConn{tls.Server(c, tlsConfig)}
-	}
-	return boundedConn{c}
+// conn bounds each write, and ends the connection when one fails: half a packet
+// may have gone out.
+type conn struct {
+	net.Conn
+	raw    net.Conn      // below TLS: its Close does not wait for a write
+	client string        // the id that it claimed; under the listener's mu
+	ended  chan struct{} // closed when the server has forgotten it
 }
 
 // SetDeadline sets the deadline of reads only; the server means the
 // keep-alive's.
-func (c boundedConn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
+func (c *conn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
 
-func (c boundedConn) Write(b []byte) (int, error) {
+func (c *conn) Write(b []byte) (int, error) {
 	c.SetWriteDeadline(time.Now().Add(writeTimeout))
 	n, err := c.Conn.Write(b)
 	if err != nil {
-		c.Conn.Close()
+		c.raw.Close()
 	}
 	return n, err
 }

@@ -29,7 +29,7 @@ func TestConnectionTimesOut(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l := &listener{log: slog.New(slog.DiscardHandler), conns: make(map[net.Conn]struct{})}
+				l := &listener{log: slog.New(slog.DiscardHandler), conns: make(map[*conn]struct{})}
 				ours, theirs := net.Pipe()
 				defer theirs.Close()
 				begin := time.Now()

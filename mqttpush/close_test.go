@@ -6,7 +6,6 @@ import (
 	"net"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,26 +16,10 @@ import (
 // would, and then nothing.
 func stalled(t *testing.T, answer []byte) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var wg sync.WaitGroup
-	t.Cleanup(func() { l.Close(); wg.Wait() })
-	wg.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			wg.Go(func() {
-				defer c.Close()
-				c.Write(answer)
-				io.Copy(io.Discard, c)
-			})
-		}
+	return serveEach(t, func(c net.Conn) {
+		c.Write(answer)
+		io.Copy(io.Discard, c)
 	})
-	return l.Addr().String()
 }
 
 // inPaho are the stacks of goroutines that wait somewhere in paho; one that is

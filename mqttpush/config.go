@@ -24,6 +24,9 @@ func (c *Config) check() (addr string, tlsConfig *tls.Config, err error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	if c.echoTime == 0 {
+		c.echoTime, c.echoEvery = echoTime, echoEvery
+	}
 	if c.KeepAlive == 0 {
 		c.KeepAlive = defaultKeepAlive
 	}

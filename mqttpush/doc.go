@@ -13,9 +13,9 @@
 //	       New
 //	        │      refused, unreachable: wait, at first not at all, then
 //	        ▼      longer and longer up to 10 s
-//	 ┌─ connecting ◀────────────────┐
-//	 │      │ connected, every      │ no answer within KeepAlive + 1 s,
-//	 │      │ subscription granted  │ closed, or nothing is confirmed
+//	 ┌─ connecting ◀────────────────┐ no answer within KeepAlive + 1 s,
+//	 │      │ connected, every      │ closed, nothing is confirmed, or
+//	 │      │ subscription granted  │ this process does not hear itself
 //	 │      ▼                       │
 //	 │     up ──────────────────────┘
 //	 ▼      │
@@ -30,8 +30,10 @@
 // "online":true}. Connection counts the connections of one session. When a
 // session connects again before the broker noticed that its last connection is
 // dead, the broker sends the old one's will: offline, with the lower number.
-// Readers ignore it, and the session corrects it. What an earlier session of
-// the device left behind as offline is removed.
+// Readers ignore it, and the session corrects it. It is also how a session
+// knows that the broker still delivers to it: said at each connect and every
+// five minutes, it must come back. What an earlier session of the device left
+// behind as offline is removed.
 //
 // It is not a store, promises no order and no delivery, and does not look into
 // the messages that it carries.

@@ -23,6 +23,7 @@ const (
 	steady         = 10 * time.Second // a connection that stood so long was a good one
 	firstWait      = 500 * time.Millisecond
 	maxWait        = 10 * time.Second
+	maxDeaf        = 8            // doublings of echoTime: 43 min
 	maxUnconfirmed = 2 * inFlight // publishes that one connection may leave unconfirmed
 	endTime        = time.Second  // for paho's goroutines to end, once their connection is closed; takes < 1 ms
 )
@@ -34,6 +35,7 @@ type link struct {
 	number      uint64        // of this Transport, from 1
 	slots       chan struct{} // one for each publish in flight
 	unconfirmed atomic.Int32
+	heard       chan struct{} // this process's own presence came back
 }
 
 // lost is closed when the connection ended, for whatever reason: paho closes
@@ -127,15 +129,44 @@ func (t *Transport) serve(ctx context.Context, l *link) {
 	if t.cfg.OnState != nil {
 		t.cfg.OnState(true)
 	}
-	select {
-	case <-ctx.Done():
-		l.client.Disconnect(uint(quitTime.Milliseconds()))
-	case <-l.lost():
-	}
+	t.listenIn(ctx, l)
 	t.up.Store(nil)
 	l.end()
 	if t.cfg.OnState != nil {
 		t.cfg.OnState(false)
+	}
+}
+
+// listenIn returns when l is lost or ctx ends. A broker may lose a subscription
+// that it has granted, or deliver less than that; the device would be connected,
+// and no ring would reach it. So it listens for what it says itself. One that
+// never hears itself (the broker's rules forbid it) keeps each connection twice
+// as long as the last, since what it was called for may get through.
+func (t *Transport) listenIn(ctx context.Context, l *link) {
+	wait := t.cfg.echoTime << min(t.deaf, maxDeaf)
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for asked := true; ; {
+		select {
+		case <-ctx.Done():
+			l.client.Disconnect(uint(quitTime.Milliseconds()))
+			return
+		case <-l.lost():
+			return
+		case <-l.heard:
+			asked, t.deaf = false, 0
+			timer.Reset(t.cfg.echoEvery)
+		case <-timer.C:
+			if asked {
+				t.deaf++
+				t.counters.add("deaf")
+				l.conn.fail(fmt.Errorf("the broker did not deliver within %v what this device had subscribed to; let it read %s", wait, t.topics.presences))
+				return
+			}
+			asked, wait = true, t.cfg.echoTime
+			t.send(t.presence(l, true), nil)
+			timer.Reset(wait)
+		}
 	}
 }
 
@@ -147,7 +178,7 @@ func (t *Transport) connect(ctx context.Context, number uint64) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &link{conn: conn, number: number, slots: make(chan struct{}, inFlight)}
+	l := &link{conn: conn, number: number, slots: make(chan struct{}, inFlight), heard: make(chan struct{}, 1)}
 	stop := context.AfterFunc(ctx, func() { conn.fail(context.Cause(ctx)) }) // ends every wait below
 	defer stop()
 	if err = t.logIn(l); err == nil {

@@ -12,6 +12,7 @@ import (
 
 	"intercom/broker"
 	"intercom/call"
+	"intercom/identity"
 	"intercom/internal/testhouse"
 )
 
@@ -165,7 +166,7 @@ func newPlainClient(t testing.TB, addr string, filters ...string) *plainClient {
 	t.Helper()
 	c := &plainClient{got: make(chan message, 1024)}
 	c.Client = mqtt.NewClient(mqtt.NewClientOptions().AddBroker("mqtt://" + addr).SetProtocolVersion(4).
-		SetAutoReconnect(false).SetClientID("plain-" + t.Name()).
+		SetAutoReconnect(false).SetClientID("plain-" + identity.NewID()).
 		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) {
 			c.got <- message{m.Topic(), string(m.Payload()), m.Retained()}
 		}))

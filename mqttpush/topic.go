@@ -86,6 +86,11 @@ func (t *Transport) onPresence(l *link, topic string, data []byte, retained bool
 	var p presenceBody
 	online := len(data) <= maxPresence && json.Unmarshal(data, &p) == nil && p.Online
 	switch {
+	case online && topic == t.topics.presence && p.Connection == l.number:
+		select {
+		case l.heard <- struct{}{}:
+		default:
+		}
 	case online:
 	case topic == t.topics.presence:
 		t.send(t.presence(l, true), nil)

@@ -24,6 +24,8 @@ const (
 	sendTimeout = 2 * time.Second        // from Send to the broker's confirmation
 	flushTime   = 350 * time.Millisecond // that Close gives to what was sent before it
 	quitTime    = 100 * time.Millisecond // that Close gives to the DISCONNECT
+	echoTime    = 10 * time.Second       // for this process's own presence to come back to it
+	echoEvery   = 5 * time.Minute        // is how often it is sent, to see whether it does
 )
 
 // Why a message was not sent; what Send's done gets, reachable by errors.Is.
@@ -64,6 +66,8 @@ type Config struct {
 	// from one goroutine of the Transport; it returns soon and does not call
 	// Close. The first call is with true.
 	OnState func(connected bool)
+
+	echoTime, echoEvery time.Duration // 0: the constants
 }
 
 // Transport is a call.Transport over MQTT. Any goroutine may use it.
@@ -78,6 +82,7 @@ type Transport struct {
 	in  chan []byte
 
 	counters counters
+	deaf     int // connections in a row that did not deliver; keepConnected's
 
 	listening sync.Mutex // held while receive runs
 	receive   func([]byte)
@@ -278,6 +283,8 @@ func (t *Transport) deliver(data []byte) {
 // Counters is how often what happened since New:
 //
 //	connected, connect_failed, lost       connections
+//	deaf                                  connections given up because this
+//	                                      process did not hear itself
 //	sent                                  messages that the broker confirmed,
 //	                                      presence included
 //	send_not_connected, send_queue_full,  messages that it did not, by reason
@@ -318,7 +325,10 @@ func (t *Transport) Close() error {
 	defer flush.Stop()
 	select {
 	case <-flushed:
-	case <-flush.C:
+	case <-flush.C: // without a DISCONNECT the will says what may not have gone out
+		if l := t.up.Load(); l != nil {
+			l.conn.fail(ErrClosed)
+		}
 	}
 	t.stop()
 	t.running.Wait()
