@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -179,6 +181,39 @@ func TestPatches(t *testing.T) {
 	}
 	if _, err := patches("p"); err == nil {
 		t.Error("a patch that names no test was taken")
+	}
+}
+
+// A test that does not end is a catch only where it ends without the mutant.
+func TestDecide(t *testing.T) {
+	const took = time.Second // without a mutant
+	for _, tt := range []struct {
+		name          string
+		with, without time.Duration // that the tests take
+		err           error
+		want          outcome
+	}{
+		{"fails", took, took, errors.New("exit status 1"), caught},
+		{"passes", took, took, nil, unnoticed},
+		{"hangs", time.Hour, took, nil, stopped},
+		{"a busy machine, and it fails", 3 * took, 3 * took, errors.New("exit status 1"), caught},
+		{"a busy machine, and it passes", 3 * took, 3 * took, nil, unnoticed},
+		{"a busy machine, and it hangs", time.Hour, 3 * took, nil, stopped},
+		{"a machine that stands still", time.Hour, time.Hour, nil, unnoticed},
+	} {
+		got := decide(took, 7, func(patience time.Duration, id int) error {
+			takes, err := tt.without, error(nil)
+			if id == 7 {
+				takes, err = tt.with, tt.err
+			}
+			if takes > patience {
+				return errTooLong
+			}
+			return err
+		})
+		if got != tt.want {
+			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)
+		}
 	}
 }
 

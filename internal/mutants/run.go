@@ -244,11 +244,30 @@ func (b *built) try(m mutant) outcome {
 		if len(part) == 0 {
 			continue
 		}
-		switch _, err := b.run(b.patience(part), part, m.id); {
-		case errors.Is(err, errTooLong):
-			return stopped
-		case err != nil:
+		run := func(patience time.Duration, id int) error {
+			_, err := b.run(patience, part, id)
+			return err
+		}
+		if o := decide(b.patience(part), m.id, run); o != unnoticed {
+			return o
+		}
+	}
+	return unnoticed
+}
+
+// decide says what became of a mutant by running tests with it on. That they did
+// not end counts only if they end without it in that time, here and now: else it
+// is the machine that is slow, and they get more. A mutant that can not be told
+// from a slow machine is one that nobody noticed.
+func decide(patience time.Duration, id int, run func(patience time.Duration, id int) error) outcome {
+	for most := 8 * patience; patience <= most; patience *= 2 {
+		switch err := run(patience, id); {
+		case err == nil:
+			return unnoticed
+		case !errors.Is(err, errTooLong):
 			return caught
+		case run(patience, 0) == nil:
+			return stopped
 		}
 	}
 	return unnoticed
