@@ -119,7 +119,7 @@ func (k *Kit) VerifyBackgroundCall(p VerifyCallParam, h BackgroundHandler) (*Bac
 		return nil, startError(StartAlreadyExist, "this device calls user %q, and that call survives", caller.User)
 	}
 	b := &BackgroundCall{h: h}
-	b.c = k.verify(p, Handler{}, b, evVerify{replaces: k.orphans[id].Nonces})
+	b.c = k.verifyPushed(p, Handler{}, b)
 	b.c.next = newID()
 	return b, nil
 }

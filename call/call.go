@@ -36,7 +36,7 @@ type Call struct {
 	ringEnd      time.Duration // callee: on Config.Now
 	granted      bool          // a background call is on its way to another process
 	entered      entryState    // as what it is in the journal
-	rang         bool          // the caller was told that it rings here before the call was adopted
+	rang         bool          // the caller was told that it rings here by an earlier process, or before the call was adopted
 	timers       map[timerKind]*time.Timer
 	sessions     map[string]Session
 	levels       *time.Timer
@@ -118,8 +118,8 @@ func (c *Call) apply(e any) bool {
 func (c *Call) Ringing() bool { return c.apply(evRinging{}) }
 
 // RangBefore reports whether the caller was told that this device rings before
-// the call was adopted: by a process that was killed, perhaps. It still thinks
-// so, and shows it to its user.
+// the call was adopted, or by a process that was killed. It still thinks so, and
+// shows it to its user.
 func (c *Call) RangBefore() bool {
 	c.kit.mu.Lock()
 	defer c.kit.mu.Unlock()

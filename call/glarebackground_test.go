@@ -72,6 +72,44 @@ func TestGlareInBackground(t *testing.T) {
 	}
 }
 
+// TestGlareSurvivorOfADeadProcess: the survivor's process is killed, and its
+// repeated push is verified anew: it is still accepted by that, or by who adopts it.
+func TestGlareSurvivorOfADeadProcess(t *testing.T) {
+	for name, background := range map[string]bool{"by VerifyCall": false, "in the background": true} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			in(t, func(t *testing.T, w *world) {
+				var p pipes
+				ann, bob := w.node("ann", "a1").rings().nextID("a"), w.node("bob", "b1").keeps(dir, &p).background().nextID("b")
+				defer bob.kit.Close()
+				a := ann.make("bob")
+				bob.make("ann")
+				pass(100 * time.Millisecond)
+				bob.die(&p)
+				next := w.node("bob", "b1").keeps(dir, &p)
+				if background {
+					next.background()
+				} else {
+					next.rings()
+				}
+				pass(2 * time.Second)
+				if background {
+					if a.State() != StateWaitAnswer {
+						t.Errorf("the survivor is %v before anybody can talk", a.State())
+					}
+					if _, err := next.adopt("a"); err != nil {
+						t.Fatal(err)
+					}
+					pass(time.Second)
+				}
+				if a.State() != StateConnected || a.Peer() != next.self {
+					t.Errorf("the survivor is %v with %v: ann heard %v, bob %v", a.State(), a.Peer(), ann.heard(), next.heard())
+				}
+			})
+		})
+	}
+}
+
 // TestGlareBackgroundMakesWay: this device's own call survives; the one in the
 // background ends, or does not start.
 func TestGlareBackgroundMakesWay(t *testing.T) {

@@ -75,6 +75,89 @@ func TestAdopterDies(t *testing.T) {
 	}
 }
 
+// TestAdoptersDieInARow: so do several, one after the other.
+func TestAdoptersDieInARow(t *testing.T) {
+	for name, lives := range map[string]time.Duration{"the caller has heard of each": 100 * time.Millisecond, "of none": 0} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			in(t, func(t *testing.T, w *world) {
+				var p pipes
+				daemon, c := rung(t, w, dir, &p)
+				defer daemon.kit.Close()
+				daemon.die(&p)
+				for range maxReplaces - 2 { // the most that one live check replaces, with the daemon's and its adopter's
+					app := w.node("home", "panel").keeps(dir, &p)
+					defer app.kit.Close()
+					app.kit.journal.sync = func(*os.File) error { return syscall.EIO } // it comes to write nothing
+					if _, err := app.adopt(c.ID()); err != nil {
+						t.Fatal(err)
+					}
+					pass(lives)
+					app.die(&p)
+				}
+				last := w.node("home", "panel").keeps(dir, &p)
+				in, err := last.adopt(c.ID())
+				if err != nil {
+					t.Fatal(err)
+				}
+				in.Accept(AcceptOptions{})
+				pass(time.Second)
+				if c.State() != StateConnected || c.Peer() != last.self || len(legsOf(c)) != 1 {
+					t.Errorf("%v with %v, %d legs; the last heard %v", c.State(), c.Peer(), len(legsOf(c)), last.heard())
+				}
+			})
+		})
+	}
+}
+
+// TestQueuedEntryOfTheOwner: the owner's first entry waits for the disk while it
+// grants the call. It must not take the place of the adopter's; but if that one
+// dies before it has written any, it is what others find.
+func TestQueuedEntryOfTheOwner(t *testing.T) {
+	for name, writes := range map[string]bool{"the adopter has written": true, "the adopter dies before": false} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			in(t, func(t *testing.T, w *world) {
+				var p pipes
+				door := w.node("door", "d1")
+				daemon, app := w.node("home", "panel").keeps(dir, &p).background(), w.node("home", "panel", incoming).keeps(dir, &p)
+				defer app.kit.Close()
+				if !writes {
+					app.kit.journal.sync = func(*os.File) error { return syscall.EIO }
+				}
+				daemon.kit.journal.turn <- struct{}{}
+				c := door.make("home")
+				pass(100 * time.Millisecond)
+				if _, err := app.adopt(c.ID()); err != nil {
+					t.Fatal(err)
+				}
+				pass(100 * time.Millisecond)
+				<-daemon.kit.journal.turn
+				pass(100 * time.Millisecond)
+				data, err := os.ReadFile(daemon.kit.journal.path(c.ID()))
+				if err != nil {
+					t.Fatal(err)
+				}
+				e, err := parseEntry(data)
+				if want := map[bool]Address{true: app.self, false: daemon.self}[writes]; err != nil || e.Owner != want {
+					t.Errorf("the entry is of %v, %v; want %v", e.Owner, err, want)
+				}
+				app.die(&p)
+				last := w.node("home", "panel").keeps(dir, &p)
+				in, err := last.adopt(c.ID())
+				if err != nil {
+					t.Fatal(err)
+				}
+				in.Accept(AcceptOptions{})
+				pass(time.Second)
+				if c.State() != StateConnected || c.Peer() != last.self || len(legsOf(c)) != 1 {
+					t.Errorf("%v with %v, %d legs; the last heard %v", c.State(), c.Peer(), len(legsOf(c)), last.heard())
+				}
+			})
+		})
+	}
+}
+
 // TestAdopterEndsUnheard: the adopter ends the call, by its user's wish or
 // since its process stops, before its live check has reached the caller. The
 // device's earlier leg must not ring on there.

@@ -22,7 +22,7 @@ import (
 //	*.tmp            on its way to be a .call
 //
 // A file is replaced, never changed: written beside, synced, locked, renamed,
-// the folder synced. So at every moment, also of a power cut, the folder holds
+// the folder synced (but see promise). So at every moment, also of a power cut, the folder holds
 // the old or the new; and the lock of a .call is free only when its owner has
 // died, or has let go of it.
 type journal struct {
@@ -93,9 +93,13 @@ func (j *journal) locked(f func(boot string, now time.Duration) error) error {
 }
 
 // put keeps an entry; left is what remains of its ring. The word that a call was
-// adopted takes the place of what its last owner left, and nobody owns it.
-func (j *journal) put(e entry, left time.Duration) error {
+// adopted takes the place of what its last owner left, and nobody owns it. given:
+// another process was granted the call since; what that one has put there stays.
+func (j *journal) put(e entry, left time.Duration, given func() bool) error {
 	return j.locked(func(boot string, now time.Duration) error {
+		if j.others(e.id()) && given() {
+			return nil
+		}
 		e.Boot, e.Until = boot, (now + left).Milliseconds()
 		n, err := j.clean(boot, now)
 		if err != nil {
@@ -107,7 +111,7 @@ func (j *journal) put(e entry, left time.Duration) error {
 		if e.State == entryAdopted {
 			defer j.release(e.id())
 		}
-		return j.write(e)
+		return j.write(e, j.sync)
 	})
 }
 
@@ -136,7 +140,7 @@ func (j *journal) strike(id string, e entry) error {
 			return os.Remove(path)
 		}
 		e.Boot, e.Until, e.AppData = boot, now.Milliseconds(), nil
-		return j.write(e)
+		return j.write(e, j.sync)
 	})
 }
 
@@ -149,8 +153,14 @@ func (j *journal) release(id string) {
 	}
 }
 
+// others reports whether there is an entry of a call that this process does not hold.
+func (j *journal) others(id string) bool {
+	_, err := os.Lstat(j.path(id))
+	return err == nil && !same(j.held[id], j.path(id))
+}
+
 // write puts an entry in its place and holds its lock.
-func (j *journal) write(e entry) (err error) {
+func (j *journal) write(e entry, sync func(*os.File) error) (err error) {
 	cc, err := ParseCCParam(e.CCParam)
 	if err != nil {
 		return err
@@ -161,19 +171,24 @@ func (j *journal) write(e entry) (err error) {
 	}
 	id := cc.callID
 	tmp := filepath.Join(j.dir, id+suffixTmp)
+	_ = os.Remove(tmp) // of a process that was killed at it; where there is one that stays, the next line tells
 	f, err := os.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_EXCL|openFlags, 0o600)
 	if err != nil {
 		return fmt.Errorf("call: journal: %w", err)
 	}
+	placed := false
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("call: journal: keep call %s: %w", id, err), f.Close(), os.Remove(tmp))
+			err = fmt.Errorf("call: journal: keep call %s: %w", id, err)
+		}
+		if !placed {
+			err = errors.Join(err, f.Close(), os.Remove(tmp))
 		}
 	}()
 	if _, err = f.Write(data); err != nil {
 		return err
 	}
-	if err = j.sync(f); err != nil {
+	if err = sync(f); err != nil {
 		return err
 	}
 	if err = lockFile(f); err != nil {
@@ -182,17 +197,18 @@ func (j *journal) write(e entry) (err error) {
 	if err = os.Rename(tmp, j.path(id)); err != nil {
 		return err
 	}
+	placed = true
 	j.release(id)
 	j.held[id] = f
-	return j.syncDir()
+	return j.syncDir(sync)
 }
 
-func (j *journal) syncDir() error {
+func (j *journal) syncDir(sync func(*os.File) error) error {
 	d, err := os.Open(j.dir)
 	if err != nil {
-		return fmt.Errorf("call: journal: %w", err)
+		return err
 	}
-	return errors.Join(j.sync(d), d.Close())
+	return errors.Join(sync(d), d.Close())
 }
 
 // file is one entry as found in the folder.
@@ -309,8 +325,9 @@ func (j *journal) pending(self Address) (list []file, bad error, err error) {
 	return list, bad, err
 }
 
-// take makes a dead owner's call this process's.
-func (j *journal) take(id string, self Address, noMic error) (e entry, left time.Duration, err error) {
+// take makes a dead owner's call this process's. next, if there is one, is the
+// nonce of the live check that is made now.
+func (j *journal) take(id string, self Address, noMic error, next string) (e entry, left time.Duration, err error) {
 	err = j.locked(func(boot string, now time.Duration) error {
 		got, f := j.read(id, boot, now)
 		e = got.entry
@@ -328,6 +345,9 @@ func (j *journal) take(id string, self Address, noMic error) (e entry, left time
 		if err == nil {
 			j.release(id)
 			j.held[id] = f
+			if next != "" {
+				j.promise(e, next)
+			}
 			return nil
 		}
 		if f != nil {
@@ -338,13 +358,22 @@ func (j *journal) take(id string, self Address, noMic error) (e entry, left time
 	return e, left, err
 }
 
+// promise notes a nonce in an own entry before it is used: who finds that entry
+// when this process has died, however soon, replaces that live check, too. It
+// waits for no disk, since what is lost with the power is void anyway; and what
+// hinders it hinders the entry that follows, which tells it.
+func (j *journal) promise(e entry, next string) {
+	e.Nonces = append(slices.Clone(e.Nonces[max(0, len(e.Nonces)-maxReplaces):]), next)
+	_ = j.write(e, func(*os.File) error { return nil })
+}
+
 // inherit makes a call that its owner has granted this process's, as soon as the
 // owner lets go of it: until this process has put its own entry there, what the
 // owner left is what others find if this one dies. A call that was never kept,
 // or a disk that hangs, is no hindrance; that another was faster is.
 func (j *journal) inherit(id string, self Address) error {
 	for t := time.Duration(0); t < lockWait; t += lockRetry {
-		_, _, err := j.take(id, self, nil)
+		_, _, err := j.take(id, self, nil, "")
 		if errors.Is(err, ErrAlreadyAdopted) {
 			return err
 		}
@@ -388,8 +417,11 @@ func (j *journal) close() error {
 	return j.lock.Close()
 }
 
-// same reports whether f is still what path names.
+// same reports whether f, if any, is still what path names.
 func same(f *os.File, path string) bool {
+	if f == nil {
+		return false
+	}
 	a, err := f.Stat()
 	if err != nil {
 		return false

@@ -240,6 +240,9 @@ func TestJournalPushFirst(t *testing.T) {
 		if len(legsOf(c)) != 1 || home.call() == nil || home.call().State() != StateVerified {
 			t.Fatalf("legs %+v", legsOf(c))
 		}
+		if !home.call().RangBefore() {
+			t.Error("that it rang before is not known")
+		}
 		if _, err := home.adopt(c.ID()); !errors.Is(err, ErrAlreadyAdopted) {
 			t.Errorf("adopted what was verified: %v", err)
 		}
@@ -421,6 +424,8 @@ func someEntry(id string) entry {
 	}
 }
 
+func nobody() bool { return false } // was granted it
+
 func openTestJournal(t *testing.T, dir string, now *time.Duration) *journal {
 	t.Helper()
 	j, err := newJournal(dir)
@@ -541,14 +546,14 @@ func TestJournalBadFiles(t *testing.T) {
 			if err := tc.make(j.path("c1")); err != nil {
 				t.Fatal(err)
 			}
-			if _, _, err := j.take("c1", journalSelf, nil); err == nil || !strings.Contains(err.Error(), tc.want) {
+			if _, _, err := j.take("c1", journalSelf, nil, ""); err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("take: %v, want %q in it", err, tc.want)
 			}
 			list, bad, err := j.pending(journalSelf)
 			if err != nil || len(list) != 0 || bad == nil && tc.name != "another call's" {
 				t.Errorf("pending: %v, %v, %v", list, bad, err)
 			}
-			if err := j.put(someEntry("c3"), time.Minute); err != nil {
+			if err := j.put(someEntry("c3"), time.Minute, nobody); err != nil {
 				t.Errorf("another call can not be kept: %v", err)
 			}
 			if _, err := os.Lstat(j.path("c1")); (err == nil) != tc.stays {
@@ -571,41 +576,41 @@ func TestJournalClock(t *testing.T) {
 	now := time.Hour
 	dir := t.TempDir()
 	j, next := openTestJournal(t, dir, &now), openTestJournal(t, dir, &now)
-	if err := j.put(someEntry("c1"), time.Minute); err != nil {
+	if err := j.put(someEntry("c1"), time.Minute, nobody); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := next.take("c1", journalSelf, nil); err == nil || !strings.Contains(err.Error(), "does not answer") {
+	if _, _, err := next.take("c1", journalSelf, nil, ""); err == nil || !strings.Contains(err.Error(), "does not answer") {
 		t.Errorf("a living owner's call was taken: %v", err)
 	}
 	if err := j.close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := next.take("c1", Address{"house", "home", "hall", "s"}, nil); !errors.Is(err, ErrNoSuchCall) {
+	if _, _, err := next.take("c1", Address{"house", "home", "hall", "s"}, nil, ""); !errors.Is(err, ErrNoSuchCall) {
 		t.Errorf("by another device: %v", err)
 	}
 	now += 61 * time.Second
-	if _, _, err := next.take("c1", journalSelf, nil); !errors.Is(err, ErrEnded) {
+	if _, _, err := next.take("c1", journalSelf, nil, ""); !errors.Is(err, ErrEnded) {
 		t.Errorf("after its ring: %v", err)
 	}
 	now -= 30 * time.Second
 	boot := "boot-2"
 	next.clock = func() (string, time.Duration, error) { return boot, now, nil }
-	if _, _, err := next.take("c1", journalSelf, nil); !errors.Is(err, ErrEnded) {
+	if _, _, err := next.take("c1", journalSelf, nil, ""); !errors.Is(err, ErrEnded) {
 		t.Errorf("after a boot: %v", err)
 	}
 	boot = "boot-1"
-	if _, left, err := next.take("c1", journalSelf, nil); err != nil || left != 29*time.Second {
+	if _, left, err := next.take("c1", journalSelf, nil, ""); err != nil || left != 29*time.Second {
 		t.Errorf("%v left, %v", left, err)
 	}
-	if _, _, err := next.take("c1", journalSelf, nil); !errors.Is(err, ErrAlreadyAdopted) {
+	if _, _, err := next.take("c1", journalSelf, nil, ""); !errors.Is(err, ErrAlreadyAdopted) {
 		t.Errorf("taken twice: %v", err)
 	}
 	boot = "boot-3"
-	if err := next.put(someEntry("c2"), time.Minute); err != nil {
+	if err := next.put(someEntry("c2"), time.Minute, nobody); err != nil {
 		t.Fatal(err)
 	}
 	next.clock = func() (string, time.Duration, error) { return "", 0, errors.New("no /proc") }
-	if err := next.put(someEntry("c2"), time.Minute); err == nil || !strings.Contains(err.Error(), "time since boot") {
+	if err := next.put(someEntry("c2"), time.Minute, nobody); err == nil || !strings.Contains(err.Error(), "time since boot") {
 		t.Errorf("without a clock: %v", err)
 	}
 }
@@ -616,11 +621,11 @@ func TestJournalFull(t *testing.T) {
 	now := time.Hour
 	j := openTestJournal(t, t.TempDir(), &now)
 	for i := range maxEntries {
-		if err := j.put(someEntry(fmt.Sprint("c", i)), time.Minute); err != nil {
+		if err := j.put(someEntry(fmt.Sprint("c", i)), time.Minute, nobody); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := j.put(someEntry("one-more"), time.Minute); err == nil || !strings.Contains(err.Error(), "full") {
+	if err := j.put(someEntry("one-more"), time.Minute, nobody); err == nil || !strings.Contains(err.Error(), "full") {
 		t.Errorf("one more: %v", err)
 	}
 	for i := range maxEntries {
@@ -632,7 +637,7 @@ func TestJournalFull(t *testing.T) {
 		t.Errorf("%d files are still open", len(j.held))
 	}
 	now += keepEntry
-	if err := j.put(someEntry("one-more"), time.Minute); err != nil {
+	if err := j.put(someEntry("one-more"), time.Minute, nobody); err != nil {
 		t.Errorf("when there is room again: %v", err)
 	}
 }
@@ -644,7 +649,7 @@ func TestJournalPowerCut(t *testing.T) {
 	dir := t.TempDir()
 	j := openTestJournal(t, dir, &now)
 	before := someEntry("c1")
-	if err := j.put(before, time.Minute); err != nil {
+	if err := j.put(before, time.Minute, nobody); err != nil {
 		t.Fatal(err)
 	}
 	after := before
@@ -657,7 +662,7 @@ func TestJournalPowerCut(t *testing.T) {
 			}
 			return f.Sync()
 		}
-		err := j.put(after, time.Minute)
+		err := j.put(after, time.Minute, nobody)
 		if (err == nil) != (n == 2) || err != nil && !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("power cut %d: %v", n, err)
 		}
@@ -672,13 +677,16 @@ func TestJournalPowerCut(t *testing.T) {
 		if left := names(t, dir, suffixTmp); len(left) != 0 {
 			t.Errorf("power cut %d leaves %v", n, left)
 		}
+		if _, _, err := openTestJournal(t, dir, &now).take("c1", journalSelf, nil, ""); !errors.Is(err, errOwned) {
+			t.Errorf("power cut %d: another takes it: %v", n, err)
+		}
 	}
 	j.sync = (*os.File).Sync
 	// A kill before the rename leaves the temporary file.
 	if err := os.WriteFile(filepath.Join(dir, "c9"+suffixTmp), []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := j.put(before, time.Minute); err != nil || len(names(t, dir, suffixTmp)) != 0 {
+	if err := j.put(before, time.Minute, nobody); err != nil || len(names(t, dir, suffixTmp)) != 0 {
 		t.Errorf("half a file stays: %v", err)
 	}
 }

@@ -77,7 +77,7 @@ func (j *journal) hush() {
 type claimed struct {
 	entry
 	left time.Duration // of its ring
-	next string        // the nonce to use; "": a new one
+	next string        // the nonce to use
 }
 
 // claim gets a call from the living process that has it, or from a dead one.
@@ -105,11 +105,12 @@ func (j *journal) claim(id string, self Address, noMic error) (claimed, error) {
 			return claimed{}, ErrEnded
 		}
 	}
-	e, left, err := j.take(id, self, noMic)
+	next := newID()
+	e, left, err := j.take(id, self, noMic, next)
 	if adopted && (errors.Is(err, ErrNoSuchCall) || errors.Is(err, errOwned)) {
 		err = ErrAlreadyAdopted
 	}
-	return claimed{e, left, ""}, err
+	return claimed{e, left, next}, err
 }
 
 // ask puts a question to the owner at a socket. A socket that nobody listens
@@ -283,7 +284,7 @@ func (k *Kit) keep(op entryOp) {
 	var err error
 	switch op.do {
 	case entryPut:
-		err = k.journal.put(op.entry, op.ends-k.cfg.Now())
+		err = k.journal.put(op.entry, op.ends-k.cfg.Now(), func() bool { return k.gave(op.id) })
 	case entryStrike:
 		err = k.journal.strike(op.id, op.entry)
 	case entryLeave:
@@ -292,6 +293,14 @@ func (k *Kit) keep(op entryOp) {
 	if err != nil {
 		k.journalFailed(op.id, err)
 	}
+}
+
+// gave reports whether a background call of this process is another's by now.
+func (k *Kit) gave(id string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	c := k.calls[id]
+	return c != nil && (c.granted || c.handedOver())
 }
 
 func (k *Kit) journalFailed(id string, err error) {

@@ -113,7 +113,17 @@ func (k *Kit) VerifyCall(p VerifyCallParam, h Handler) (*Call, error) {
 	if again {
 		return k.replace(b, p, h, false)
 	}
-	return k.verify(p, h, nil, evVerify{replaces: k.orphans[id].Nonces}), nil
+	return k.verifyPushed(p, h, nil), nil
+}
+
+// verifyPushed starts the live check of a call whose push came. A process of
+// this device may have been killed that had it: it goes on with what the
+// journal says of that. k.mu is held.
+func (k *Kit) verifyPushed(p VerifyCallParam, h Handler, b *BackgroundCall) *Call {
+	dead := k.orphans[p.CCParam.callID]
+	c := k.verify(p, h, b, evVerify{replaces: dead.Nonces})
+	c.acceptsItself, c.rang = c.acceptsItself || dead.Survived, dead.Rang
+	return c
 }
 
 // verify starts the live check of an incoming call. k.mu is held.
