@@ -53,6 +53,13 @@ func (m *sim) line(self Address) *line {
 	return &line{sim: m, self: self, sent: map[*line]int{}, got: map[*line]int{}}
 }
 
+// gone reports whether a process has died or stopped.
+func (m *sim) gone(a Address) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return !slices.ContainsFunc(m.lines, func(l *line) bool { return l.self == a })
+}
+
 // join puts it on the network.
 func (m *sim) join(l *line) { m.mu.Lock(); m.lines = append(m.lines, l); m.mu.Unlock() }
 

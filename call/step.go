@@ -270,7 +270,8 @@ func (m *machine) send(l leg, t MessageType, p path, body any) {
 }
 
 // step is the whole call model: what a state makes of an event. ok is false
-// where the event was refused or ignored; the state then stays as it was.
+// where the event was refused or ignored; the state then stays as it was, but
+// for the lease: whatever the caller says prolongs it.
 func step(s state, e any) (next state, acts []action, ok bool) {
 	m := machine{state: s}
 	m.legs = slices.Clone(s.legs)

@@ -72,14 +72,28 @@ func (m *machine) sayEarly() {
 	}
 }
 
-// retire makes room for another live check of the same device: what still
-// comes of the earlier one is ignored.
+// retire makes room for another live check of the same device.
 func (m *machine) retire(nonce string) {
+	m.ignore(nonce)
+	m.do(actSession{nonce, opClose, ""})
+}
+
+// ignore: what still comes of a live check that was replaced counts no more.
+func (m *machine) ignore(nonce string) {
 	if len(m.retired) >= maxRetired {
 		m.retired = m.retired[1:]
 	}
 	m.retired = append(slices.Clip(m.retired), nonce)
-	m.do(actSession{nonce, opClose, ""})
+}
+
+// forestall: a live check that was replaced before it has come here is ignored
+// when it does; else a process that has let go of the call would get a leg.
+func (m *machine) forestall(replaces []string) {
+	for _, n := range replaces {
+		if m.find(n) < 0 && !slices.Contains(m.retired, n) {
+			m.ignore(n)
+		}
+	}
 }
 
 // predecessor is the leg of the same device that was checked with one of these
@@ -112,10 +126,12 @@ func (m *machine) replaced(i int, from Address, b *VerifyBody) (its int, done bo
 	end := EndBody{Reason: ReasonReleasedCall, Source: SourceTransport}
 	switch {
 	case j < 0 && !slices.ContainsFunc(b.Replaces, func(n string) bool { return slices.Contains(m.retired, n) }):
-		return i, false // the earlier one never came here
+		m.forestall(b.Replaces)
+		return i, false // the earlier one has not come here
 	case j >= 0 && m.legs[j].over: // it was out before it changed hands
 		end = m.legs[j].end
 	case j >= 0:
+		m.forestall(b.Replaces)
 		return m.inherit(i, j), false
 	}
 	m.send(leg{addr: from, nonce: b.Nonce}, TypeEnd, pathMQTT, &end)

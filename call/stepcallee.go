@@ -60,6 +60,8 @@ func (m *machine) fromCaller(e evMessage) bool {
 	case TypeMute, TypeHold, TypeMuteRequest, TypeOpen, TypeShortData:
 		if m.phase == StateVerified && m.accepting && !m.ending { // it overtook connected
 			m.chosenByCaller(*l)
+			m.inCall(e)
+			return true
 		}
 	case TypeEnd, TypeEnded:
 		b, ok := e.body.(*EndBody)
@@ -95,7 +97,7 @@ func (m *machine) chosenByCaller(l leg) {
 }
 
 func (m *machine) sendVerify() {
-	if m.offer == "" || m.ending {
+	if m.ending {
 		return
 	}
 	m.send(m.legs[0], TypeVerify, pathMQTT, &VerifyBody{Nonce: m.legs[0].nonce, Offer: m.offer, Replaces: m.replaces})

@@ -124,7 +124,7 @@ func (m *machine) liveCheck(i int, from Address, b *VerifyBody) bool {
 	if i < 0 {
 		if len(m.legs) >= MaxDevices {
 			m.send(leg{addr: from, nonce: b.Nonce}, TypeEnd, pathMQTT, &EndBody{Reason: ReasonReleasedCall, Source: SourceTransport})
-			return false
+			return true
 		}
 		m.legs = append(m.legs, leg{})
 		i = len(m.legs) - 1
@@ -230,7 +230,11 @@ func (m *machine) legEnds(i int, e evMessage, b EndBody) bool {
 		m.send(*l, TypeEnded, pathBoth, &l.end)
 		return true
 	}
+	m.forestall(b.Replaces)
 	m.confirm()
+	if end.Reason == ReasonNormal || end.Reason == ReasonUserError { // there was no talk that it could have ended
+		end.Reason = ReasonDecline
+	}
 	m.legEnded(i, end)
 	switch {
 	case end.Reason == ReasonAlreadyGotACall:

@@ -47,7 +47,7 @@ func (m *machine) finish(end EndBody) {
 	switch {
 	case end.Reason == ReasonPushError || end.Reason == ReasonUnavailableNetwork:
 		others = EndBody{Reason: ReasonReleasedCall, Source: SourceTransport}
-	case end.Reason == ReasonDecline && m.role == RoleCaller:
+	case end.Reason == ReasonDecline:
 		others = EndBody{Reason: ReasonMultiDeviceDecline, Source: SourceTransport}
 	}
 	m.phase = StateDisconnected
@@ -84,9 +84,10 @@ func (m *machine) unheard() bool {
 
 // repeatEnd tells those again that have yet to confirm.
 func (m *machine) repeatEnd() bool {
-	if m.tries++; m.tries > endTries || !m.unheard() {
+	if m.tries == endTries || !m.unheard() {
 		return false
 	}
+	m.tries++
 	for _, l := range m.legs {
 		if !l.ack && l.end.Reason != ReasonUnknown {
 			m.send(l, TypeEnd, pathMQTT, &l.end)

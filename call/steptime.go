@@ -23,7 +23,7 @@ func (m *machine) expired(k timerKind) bool {
 		m.late = true
 		m.allOut()
 	case timerUnreach: // devices that replied, if only as busy, were reached
-		if !m.acked && (len(m.legs) == 0 || m.anyIn()) {
+		if len(m.legs) == 0 || m.anyIn() {
 			m.tell(notice{kind: noticeUnreachable})
 		}
 	case timerReach:

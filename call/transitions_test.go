@@ -45,6 +45,9 @@ func TestTransitions(t *testing.T) {
 		for _, e := range tableEvents(s) {
 			row := tableRow(s, e)
 			rows[key][e.name] = row
+			if strings.HasPrefix(row, "REFUSED") {
+				t.Errorf("%s: %s → %s", key, e.name, row)
+			}
 			switch was, ok := base[e.name]; {
 			case row == was, !ok && row == "ignored":
 			default:
@@ -89,7 +92,7 @@ func tableRow(s namedState, e namedEvent) string {
 	case text == "":
 		return "ignored"
 	default:
-		return "refused; " + text
+		return "REFUSED, and done all the same: " + text
 	}
 }
 
@@ -229,6 +232,9 @@ func tableStates() (list []namedState) {
 		session("k", SessionAnswer, "a"), from(atHall, "h", TypeEnd, &EndBody{Reason: ReasonDecline, Source: SourceCallee}))
 	add("one of two failed", "rings at two", session("h", SessionFailed, ""))
 	add("adopted at the hall", "rings at two", from(atHall2, "h2", TypeVerify, &VerifyBody{Nonce: "h2", Offer: "o", Replaces: []string{"h"}}))
+	add("adopted at the hall before it asked", "stands with a path", from(atHall2, "h2", TypeVerify, &VerifyBody{Nonce: "h2", Offer: "o", Replaces: []string{"h"}}))
+	add("adopted at the hall, which asked once more", "rings at two", from(atHall2, "h2", TypeVerify, &VerifyBody{Nonce: "h2", Offer: "o", Replaces: []string{"h", "other"}}))
+	add("out at the hall before it asked", "only device", evMake{}, evPushed{}, verify(atKitchen, "k"), from(atHall2, "h2", TypeEnd, &EndBody{Reason: ReasonDecline, Source: SourceCallee, Replaces: []string{"h"}}))
 	add("rings at two, another process of the hall's is busy", "rings at two", from(atHall2, "", TypeEnd, &EndBody{Reason: ReasonBusy, Source: SourceCallee}))
 	add("rings at two, another process of the hall's asks", "rings at two", verify(atHall2, "h2"))
 	full := []any{evMake{}}
@@ -238,6 +244,7 @@ func tableStates() (list []namedState) {
 	add("asked by all devices that there may be", "", full...)
 	add("connected", "rings", accept(false))
 	add("connected, answered by one of two", "rings at two", accept(false))
+	add("connected, and the other heard", "connected, answered by one of two", ended(atHall, "h"))
 	add("connected without a path", "plain", evMake{}, verify(atKitchen, "k"), session("k", SessionAnswer, "a"), evActivate{}, accept(false))
 	add("connected, not activated", "plain", evMake{}, verify(atKitchen, "k"), session("k", SessionAnswer, "a"), accept(false), session("k", SessionUp, ""))
 	add("connected, muted before", "muted while it waits", verify(atKitchen, "k"), session("k", SessionAnswer, "answer k"), accept(false))
@@ -410,6 +417,7 @@ func tableMessages(bind string) (list []namedEvent) {
 	for _, e := range []EndBody{
 		{Reason: ReasonBusy, Source: SourceCallee}, {Reason: ReasonDecline, Source: SourceCallee, UserCode: "C", Phrase: "p"}, {Reason: ReasonCancel, Source: SourceCaller},
 		{Reason: ReasonAuthError, Source: SourceTransport}, {Reason: ReasonAlreadyGotACall, Source: SourceTransport},
+		{Reason: ReasonNormal, Source: SourceCallee}, {Reason: ReasonUserError, Source: SourceCallee, UserCode: "C"},
 	} {
 		add("end "+e.Reason.String(), TypeEnd, &e)
 	}

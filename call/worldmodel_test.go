@@ -207,6 +207,7 @@ func (s *simStation) verify(l *line, text string) {
 	}
 	x := s.side(l, RoleCallee, p.CallID())
 	x.peer = p.Caller().User
+	_, x.heir = s.kit.orphans[x.id]
 	if s.plan.background {
 		s.verifyBackground(x, p)
 		return
@@ -470,6 +471,7 @@ func (w *simWorld) watch() {
 			if c.background == nil && c.role == RoleCallee && c.s.phase == StateVerified && c.s.ringing && !c.s.accepting && !c.s.ending {
 				sounding++
 			}
+			w.oneLeg(s, c)
 			for n, x := range c.sessions {
 				if m, ok := x.(*simSession); ok && n != c.s.chosen {
 					w.gateShut(s, m)
@@ -495,6 +497,21 @@ func (w *simWorld) watch() {
 	}
 	for _, x := range w.all() {
 		x.ghost()
+	}
+}
+
+// oneLeg: a caller has one leg of a device, however often the call changes hands
+// there. What a killed process has left is none: nobody can know of that.
+func (w *simWorld) oneLeg(s *simStation, c *Call) {
+	devices := map[string]bool{}
+	for _, l := range c.s.legs {
+		if c.role != RoleCaller || l.over || w.sim.gone(l.addr) {
+			continue
+		}
+		if devices[l.addr.Device] {
+			w.fail("%s has two legs of %s in %s: %+v", s.name, l.addr.Device, short(c.id), c.s.legs)
+		}
+		devices[l.addr.Device] = true
 	}
 }
 

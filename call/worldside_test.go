@@ -30,6 +30,7 @@ type side struct {
 
 	crashed     bool
 	adopts      bool // it took over from a background call
+	heir        bool // it verified a call that a killed process of its device had
 	adopted     bool // its last event was OnAdopted
 	over        *Disconnected
 	overAt      time.Time
@@ -321,7 +322,7 @@ func (x *side) connects(in, should bool) {
 // gaveWay: a call of this process to the peer made way for this one, or a call of the process that it took this one from.
 func (x *side) gaveWay() bool {
 	for _, o := range x.w.all() {
-		mine := o.line == x.line || x.adopts && o.st.user == x.st.user && o.st.device == x.st.device
+		mine := o.line == x.line || (x.adopts || x.heir) && o.st.user == x.st.user && o.st.device == x.st.device
 		if mine && o.role == RoleCaller && o.peer == x.peer && o.over != nil && o.over.Reason == ReasonAlreadyGotACall {
 			return true
 		}
