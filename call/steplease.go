@@ -18,9 +18,11 @@ type callerTime struct {
 // sent says when a message that arrived at a time, of a call of that age then,
 // was sent; later by no more than what the fastest one took.
 func (m *machine) sent(at, age time.Duration) time.Duration {
-	if began := at - age; !m.caller.any || began < m.caller.began {
+	began := at - age
+	if !m.caller.any {
 		m.caller.any, m.caller.began = true, began
 	}
+	m.caller.began = min(m.caller.began, began)
 	return m.caller.began + age
 }
 

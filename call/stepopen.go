@@ -90,12 +90,11 @@ func (m *machine) openResult(b *OpenResultBody) bool {
 // same answer, and never opens twice. While the door is being opened for one,
 // no other is heard.
 func (m *machine) openAsked(b *OpenBody) bool {
-	pending := m.peerOpen != 0 && m.opened == nil
 	switch {
 	case b.Request < m.peerOpen || b.Request <= 0:
 		return false
 	case b.Request > m.peerOpen:
-		if pending && m.openClaimed {
+		if m.openClaimed && m.opened == nil {
 			return false
 		}
 		m.peerOpen, m.opened, m.openValid, m.openClaimed = b.Request, nil, false, false
@@ -121,7 +120,7 @@ func (m *machine) askOpen(p path) {
 
 // claimOpen: the door is about to open; the request does not expire any more.
 func (m *machine) claimOpen() bool {
-	if m.phase != StateConnected || m.ending || !m.openValid || m.opened != nil || m.openClaimed {
+	if m.ending || !m.openValid || m.opened != nil || m.openClaimed {
 		return false
 	}
 	m.openClaimed = true
@@ -130,7 +129,7 @@ func (m *machine) claimOpen() bool {
 }
 
 func (m *machine) answerOpen(opened bool, why string) bool {
-	if m.phase != StateConnected || m.opened != nil {
+	if m.opened != nil {
 		return false
 	}
 	m.stop(timerOpenValid)

@@ -41,13 +41,13 @@ func (m *machine) session(e evSession) bool {
 		}
 	case SessionLost:
 		l.up = false
-		if m.phase == StateConnected && l.nonce == m.chosen {
+		if m.phase == StateConnected { // the others are over
 			m.pathLost()
-		} else if m.role == RoleCallee && m.phase == StateVerified {
+		} else if m.phase == StateVerified {
 			m.restart()
 		}
 	case SessionNetworkChanged:
-		if l.nonce == m.chosen && m.phase != StateTrying { // the live check has its own offer
+		if m.phase != StateTrying { // the live check has its own offer
 			m.restart()
 		}
 	case SessionAuthFailed, SessionFailed:

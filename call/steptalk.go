@@ -5,7 +5,7 @@ package call
 // connected is what both sides do when a call becomes one.
 func (m *machine) connected(l leg) {
 	m.tell(notice{kind: noticeConnected, on: m.prep, device: l.addr})
-	if m.role == RoleCaller && m.opt.talkLimit > 0 {
+	if m.opt.talkLimit > 0 { // the caller's
 		m.timer(timerTalk, m.opt.talkLimit)
 	}
 	if m.prep {
@@ -120,7 +120,7 @@ func (m *machine) sayAgain(l leg) {
 	if m.holdSeq > 0 {
 		m.sayHold(l)
 	}
-	if m.role == RoleCallee && m.offersPrep && !m.prep {
+	if m.offersPrep && !m.prep { // the callee's
 		m.send(l, TypePrepared, pathAny, nil)
 	}
 }

@@ -91,9 +91,20 @@ func tableRow(s namedState, e namedEvent) string {
 		return text
 	case text == "":
 		return "ignored"
+	case onlyHeard(s.state, next, acts):
+		return "only heard; " + text
 	default:
 		return "REFUSED, and done all the same: " + text
 	}
+}
+
+// onlyHeard: nothing but the lease has changed; whatever the caller says prolongs it.
+func onlyHeard(s, next state, acts []action) bool {
+	next.caller = s.caller
+	return changes(s, next) == "" && !slices.ContainsFunc(acts, func(a action) bool {
+		t, ok := a.(actTimer)
+		return !ok || t.kind != timerLease
+	})
 }
 
 // The people of the table: the caller's device, two devices of the callee, the
@@ -150,8 +161,9 @@ var like = map[string]string{
 	"caller connected, answered by one of two": "connected", "caller over: its own end": "", "caller over: cancelled at two": "over: its own end",
 	"caller over: unreachable": "over: its own end", "caller over: declined at one of two": "over: its own end",
 	"caller asked by all devices that there may be": "waitAnswer",
-	"callee connected": "", "callee connected without a path": "connected", "callee in preparation": "connected", "callee prepared": "connected",
+	"callee connected": "", "callee connected without a path": "connected", "callee connected without a path, no preparation offered": "connected without a path", "callee in preparation": "connected", "callee prepared": "connected",
 	"callee adopts": "asks", "callee in preparation, ending": "ending: ends the talk", "callee ending: declines after accept": "ending: declines", "callee ending: ends the talk": "ending: declines",
+	"callee verified late": "verified", "callee is asked to open, ending": "ending: ends the talk", "callee ending: declines, verified late": "ending: declines",
 	"callee over: told by the caller": "", "callee over: alone": "over: told by the caller", "callee over: handed over": "over: told by the caller",
 }
 
@@ -214,6 +226,7 @@ func tableStates() (list []namedState) {
 	add("muted while it waits", "waitAnswer", evMute{true})
 	add("asked", "waitAnswer", verify(atKitchen, "k"))
 	add("stands", "asked", session("k", SessionAnswer, "answer k"))
+	add("stands, muted", "stands", evMute{true})
 	add("stands with a path", "stands", session("k", SessionUp, ""))
 	add("asked before it is known that the push has left", "trying", verify(atKitchen, "k"))
 	add("asked by the hall", "waitAnswer", verify(atHall, "h"))
@@ -292,6 +305,8 @@ func tableStates() (list []namedState) {
 	add("adopts, and wishes", "adopts", evRinging{}, evAccept{true})
 	add("adopts, ending", "adopts", evEnd{})
 	add("verified", "asks", standing(true))
+	add("asks, and its answer takes long", "asks", from(atDoor, "k", TypePush, &PushBody{Age: 7000}))
+	add("verified late", "asks, and its answer takes long", standing(true))
 	add("verified, no preparation offered", "asks", standing(false))
 	add("rings", "verified", evRinging{}, session("k", SessionUp, ""))
 	add("accepts", "rings", evAccept{false})
@@ -299,6 +314,7 @@ func tableStates() (list []namedState) {
 	add("accepts, held", "accepts", evHold{true, "another"})
 	add("connected", "accepts", connected(false))
 	add("connected without a path", "accepts with preparation", connected(false))
+	add("connected without a path, no preparation offered", "verified, no preparation offered", evAccept{false}, connected(false))
 	add("in preparation", "accepts with preparation", connected(true))
 	add("in preparation, ending", "in preparation", evEnd{})
 	add("prepared", "in preparation", evFinishPrep{})
@@ -308,7 +324,9 @@ func tableStates() (list []namedState) {
 	add("asks to open", "connected", evOpen{})
 	add("asks back", "connected", from(atDoor, "k", TypeOpen, &OpenBody{Request: 2}))
 	add("is asked to open", "asks back", from(atDoor, "k", TypeOpen, &OpenBody{Request: 2, Confirmed: true}))
+	add("is asked to open, ending", "is asked to open", evEnd{})
 	add("lost", "connected", session("k", SessionLost, ""))
+	add("ending: declines, verified late", "verified late", evEnd{})
 	add("ending: declines", "rings", evEnd{})
 	add("ending: declines after accept", "accepts", evEnd{})
 	add("ending: ends the talk", "connected", evEnd{EndBody{UserCode: "E", Phrase: "bye"}})
@@ -424,6 +442,7 @@ func tableMessages(bind string) (list []namedEvent) {
 	add("end, replaces h", TypeEnd, &EndBody{Reason: ReasonDecline, Source: SourceCallee, Replaces: []string{"h"}})
 	add("ended cancel", TypeEnded, &EndBody{Reason: ReasonCancel, Source: SourceCaller})
 	add("mute 1", TypeMute, &MuteBody{Seq: 1, On: true})
+	add("mute 3", TypeMute, &MuteBody{Seq: 3, On: true})
 	add("mute 4", TypeMute, &MuteBody{Seq: 4, On: true})
 	add("unmute 4", TypeMute, &MuteBody{Seq: 4})
 	add("hold 3", TypeHold, &HoldBody{Seq: 3, On: true, Reason: "r"})
