@@ -119,7 +119,9 @@ func (c *Call) Ringing() bool { return c.apply(evRinging{}) }
 
 // RangBefore reports whether the caller was told that this device rings before
 // the call was adopted, or by a process that was killed. It still thinks so, and
-// shows it to its user.
+// shows it to its user. Until the caller has confirmed the call this is what the
+// journal knows; a process that was killed while it said so may not have got to
+// write that.
 func (c *Call) RangBefore() bool {
 	c.kit.mu.Lock()
 	defer c.kit.mu.Unlock()

@@ -74,6 +74,7 @@ type (
 		ResponderPreparation bool   `json:"responder_preparation,omitempty"`
 		AppData              []byte `json:"app_data,omitempty"` // base64
 		StartMessage         string `json:"start_message,omitempty"`
+		Rang                 bool   `json:"rang,omitempty"` // an earlier live check that this one replaces
 	}
 	// AcceptBody travels in accept.
 	AcceptBody struct {

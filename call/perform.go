@@ -79,6 +79,7 @@ func (k *Kit) tell(c *Call, n notice) {
 	case noticeVerified:
 		c.appData, c.startMessage = n.standing.AppData, n.standing.StartMessage
 		c.ringEnd = k.cfg.Now() + millis(n.standing.RingRemaining) + ringGrace
+		c.rang = c.rang || n.standing.Rang
 		k.enter(c)
 	case noticeConnected:
 		c.began = k.cfg.Now()

@@ -1,6 +1,10 @@
 package call
 
-import "testing"
+import (
+	"os"
+	"syscall"
+	"testing"
+)
 
 // TestRangBefore: who takes up a call of a killed process learns whether the
 // caller was told there that it rings, also through one that was killed before
@@ -44,4 +48,44 @@ func TestRangBefore(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRangUnwritten: it was killed between saying that it rings and writing that
+// down. The caller knows, and says so with the live check.
+func TestRangUnwritten(t *testing.T) {
+	dir := t.TempDir()
+	in(t, func(t *testing.T, w *world) {
+		var p pipes
+		door := w.node("door", "d1")
+		n := w.node("home", "panel", incoming).keeps(dir, &p)
+		n.pushed(func(n *node, cc string) {
+			if _, err := n.verify(cc); err != nil {
+				t.Error(err)
+			}
+		})
+		defer n.kit.Close()
+		c := door.make("home")
+		pass(ringGrace / 10)
+		n.kit.journal.sync = func(*os.File) error { return syscall.EIO }
+		n.call().Ringing()
+		pass(ringGrace / 10)
+		for range 2 { // the second was never told by its own process
+			n.die(&p)
+			next := w.node("home", "panel", incoming).keeps(dir, &p)
+			defer next.kit.Close()
+			next.kit.journal.sync = func(*os.File) error { return syscall.EIO }
+			taken, err := next.adopt(c.ID())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if taken.RangBefore() {
+				t.Error("the journal knows; this test is of no use")
+			}
+			pass(ringGrace / 10)
+			if !taken.RangBefore() {
+				t.Error("the caller's word came, and it does not know that it rang")
+			}
+			n = next
+		}
+	})
 }

@@ -97,6 +97,7 @@ type leg struct {
 	nonce   string // of the live check: names the session and binds the messages
 	answer  string // SDP, once made
 	ringing bool
+	rang    bool    // of an earlier live check that this one replaced
 	up      bool    // its session's path works
 	over    bool    // told, or told us, that it is out
 	busy    bool    // replied busy

@@ -131,7 +131,7 @@ func (m *machine) liveCheck(i int, from Address, b *VerifyBody) bool {
 	} else if n := m.legs[i].nonce; n != "" {
 		m.retire(n) // the device checks anew: adopted, or free again
 	}
-	m.legs[i] = leg{addr: from, nonce: b.Nonce}
+	m.legs[i] = leg{addr: from, nonce: b.Nonce, rang: m.legs[i].ringing || m.legs[i].rang}
 	m.do(actSession{b.Nonce, opAcceptOffer, b.Offer})
 	return true
 }
@@ -139,7 +139,7 @@ func (m *machine) liveCheck(i int, from Address, b *VerifyBody) bool {
 func (m *machine) standing(l leg) {
 	m.do(actSend{to: l.addr, bind: l.nonce, typ: TypeStanding, path: pathMQTT, body: &StandingBody{
 		Nonce: l.nonce, Answer: l.answer, ResponderPreparation: m.opt.preparation,
-		AppData: m.opt.appData, StartMessage: m.opt.startMessage,
+		AppData: m.opt.appData, StartMessage: m.opt.startMessage, Rang: l.rang,
 	}})
 }
 

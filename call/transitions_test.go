@@ -248,6 +248,7 @@ func tableStates() (list []namedState) {
 	add("adopted at the hall before it asked", "stands with a path", from(atHall2, "h2", TypeVerify, &VerifyBody{Nonce: "h2", Offer: "o", Replaces: []string{"h"}}))
 	add("adopted at the hall, which asked once more", "rings at two", from(atHall2, "h2", TypeVerify, &VerifyBody{Nonce: "h2", Offer: "o", Replaces: []string{"h", "other"}}))
 	add("out at the hall before it asked", "only device", evMake{}, evPushed{}, verify(atKitchen, "k"), from(atHall2, "h2", TypeEnd, &EndBody{Reason: ReasonDecline, Source: SourceCallee, Replaces: []string{"h"}}))
+	add("adopted at the kitchen, which rang", "rings", from(atKitchen, "other", TypeVerify, &VerifyBody{Nonce: "other", Offer: "o", Replaces: []string{"k"}}))
 	add("rings at two, another process of the hall's is busy", "rings at two", from(atHall2, "", TypeEnd, &EndBody{Reason: ReasonBusy, Source: SourceCallee}))
 	add("rings at two, another process of the hall's asks", "rings at two", verify(atHall2, "h2"))
 	full := []any{evMake{}}

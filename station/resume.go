@@ -44,6 +44,7 @@ func (s *station) recheck(t *talk) {
 	switch {
 	case t.phase != checking:
 	case t.c.State() == call.StateVerified:
+		t.rangBefore = t.c.RangBefore() // the caller knows better than the journal
 		s.verified(t)
 	default:
 		time.AfterFunc(recheckEvery, func() { s.post(func() { s.recheck(t) }) })
