@@ -122,7 +122,7 @@ func (k *Kit) VerifyCall(p VerifyCallParam, h Handler) (*Call, error) {
 func (k *Kit) verifyPushed(p VerifyCallParam, h Handler, b *BackgroundCall) *Call {
 	dead := k.orphans[p.CCParam.callID]
 	c := k.verify(p, h, b, evVerify{replaces: dead.Nonces})
-	c.acceptsItself, c.rang = c.acceptsItself || dead.Survived, dead.Rang
+	c.acceptsItself = c.acceptsItself || dead.Survived
 	return c
 }
 
