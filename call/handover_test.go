@@ -114,15 +114,22 @@ func TestAdoptersDieInARow(t *testing.T) {
 // grants the call. It must not take the place of the adopter's; but if that one
 // dies before it has written any, it is what others find.
 func TestQueuedEntryOfTheOwner(t *testing.T) {
-	for name, writes := range map[string]bool{"the adopter has written": true, "the adopter dies before": false} {
-		t.Run(name, func(t *testing.T) {
+	for _, tc := range []struct {
+		name          string
+		writes, stops bool // the adopter; the owner
+	}{
+		{"the adopter has written", true, false},
+		{"the adopter has written, and the owner stops", true, true},
+		{"the adopter dies before", false, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
 			dir := t.TempDir()
 			in(t, func(t *testing.T, w *world) {
 				var p pipes
 				door := w.node("door", "d1")
 				daemon, app := w.node("home", "panel").keeps(dir, &p).background(), w.node("home", "panel", incoming).keeps(dir, &p)
 				defer app.kit.Close()
-				if !writes {
+				if !tc.writes {
 					app.kit.journal.sync = func(*os.File) error { return syscall.EIO }
 				}
 				daemon.kit.journal.turn <- struct{}{}
@@ -132,6 +139,10 @@ func TestQueuedEntryOfTheOwner(t *testing.T) {
 					t.Fatal(err)
 				}
 				pass(100 * time.Millisecond)
+				if tc.stops {
+					go daemon.kit.Close() // it waits for the journal
+					pass(100 * time.Millisecond)
+				}
 				<-daemon.kit.journal.turn
 				pass(100 * time.Millisecond)
 				data, err := os.ReadFile(daemon.kit.journal.path(c.ID()))
@@ -139,7 +150,7 @@ func TestQueuedEntryOfTheOwner(t *testing.T) {
 					t.Fatal(err)
 				}
 				e, err := parseEntry(data)
-				if want := map[bool]Address{true: app.self, false: daemon.self}[writes]; err != nil || e.Owner != want {
+				if want := map[bool]Address{true: app.self, false: daemon.self}[tc.writes]; err != nil || e.Owner != want {
 					t.Errorf("the entry is of %v, %v; want %v", e.Owner, err, want)
 				}
 				app.die(&p)

@@ -295,12 +295,13 @@ func (k *Kit) keep(op entryOp) {
 	}
 }
 
-// gave reports whether a background call of this process is another's by now.
+// gave reports whether a background call of this process is another's by now, or
+// over.
 func (k *Kit) gave(id string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	c := k.calls[id]
-	return c != nil && (c.granted || c.handedOver())
+	return c == nil || c.granted || c.handedOver()
 }
 
 func (k *Kit) journalFailed(id string, err error) {
