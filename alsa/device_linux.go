@@ -166,16 +166,16 @@ func (d *Device) Start() error {
 	}
 	d.run.Store(r)
 	d.count.starts.Add(1)
-	d.report(r.params, start.realtime)
+	d.report(r.params, start.urgent)
 	return nil
 }
 
 // report says once what is less than wanted.
-func (d *Device) report(p Params, realtime error) {
+func (d *Device) report(p Params, urgent error) {
 	d.log.Info("sound card runs", "at", p)
-	if realtime != nil && !d.warned {
+	if urgent != nil && !d.warned {
 		d.warned = true
-		d.log.Warn("sound may stutter under load: its thread is not as it should be", "err", realtime)
+		d.log.Warn("sound may stutter under load: its thread is not as it should be", "err", urgent)
 	}
 }
 

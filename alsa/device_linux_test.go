@@ -688,10 +688,10 @@ func TestNegotiation(t *testing.T) {
 }
 
 // What the thread may not do is said once, not at each start.
-func TestRealtimeRefused(t *testing.T) {
+func TestUrgentRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newFakeKernel(t, door())
-		k.noRealtime = unix.EPERM
+		k.notUrgent = unix.EPERM
 		var log logLines
 		d := mustStart(t, k, Config{Log: log.logger()})
 		for range 3 {

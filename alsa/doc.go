@@ -14,7 +14,7 @@
 //	the owner is late          silence in its place; its late sound is dropped; counted
 //	EPIPE (xrun), ESTRPIPE     both streams start anew, aligned; Capture says EPIPE once
 //	ENODEV, EIO, no sound 1 s  the card is let go of; Capture says why; Start when it is back
-//	no real-time priority      said once, and it goes on
+//	may not go before others   said once, and it goes on
 //
 // So the delay from microphone to owner to loudspeaker is the same all the
 // time: [Moment].Echo tells it with each period.

@@ -27,7 +27,7 @@ type fakeKernel struct {
 	polls      int
 	signals    int
 	drains     int
-	noRealtime error
+	notUrgent  error
 	denied     map[string]error // by path
 	extraFiles fstest.MapFS
 }
@@ -285,4 +285,4 @@ func (k *fakeKernel) drain(fd int) error {
 
 func (k *fakeKernel) now() time.Duration { return time.Since(k.began) }
 
-func (k *fakeKernel) realtime() error { return k.noRealtime }
+func (k *fakeKernel) urgent() error { return k.notUrgent }

@@ -32,9 +32,9 @@ type kernel interface {
 	drain(fd int) error
 	// now is CLOCK_MONOTONIC.
 	now() time.Duration
-	// realtime makes the calling thread go before all others, and keeps the
+	// urgent makes the calling thread go before ordinary ones, and keeps the
 	// process's memory from being paged out.
-	realtime() error
+	urgent() error
 }
 
 // linux is the real kernel.
@@ -125,22 +125,29 @@ func (l *linux) drain(fd int) error {
 
 func (l *linux) now() time.Duration { return l.base + time.Since(l.began) }
 
-// threadPriority is below 50, where a kernel with threaded interrupts runs
-// their handlers: the card's own must go first.
-const threadPriority = 40
+// ThreadNice is the nice value of a device's thread. It is in no real-time
+// class, since Go's runtime waits by sched_yield for ordinary threads that hold
+// a goroutine's state for a moment: the collector, and the watch over threads
+// in system calls, which looks at a card's thread many times a period. Where it
+// took the processor from one of them, a thread of a real-time class would wait
+// for all of the 0.95 s that the kernel lets it (sched_rt_runtime_us), and all
+// else with it. How long one with a nice value does, grows with its weight: up
+// to 10 ms with -5, 30 with -10, 90 with -15 (Linux 6.1, one processor). The
+// playback buffer holds more than 10 ms.
+const ThreadNice = -5
 
-// realtime implements kernel. Reset on fork: no thread or process started from
+// urgent implements kernel. Reset on fork: no thread or process started from
 // here inherits the priority.
-func (*linux) realtime() error {
+func (*linux) urgent() error {
 	attr := unix.SchedAttr{
-		Size:     unix.SizeofSchedAttr,
-		Policy:   unix.SCHED_FIFO,
-		Flags:    unix.SCHED_FLAG_RESET_ON_FORK,
-		Priority: threadPriority,
+		Size:   unix.SizeofSchedAttr,
+		Policy: unix.SCHED_NORMAL,
+		Flags:  unix.SCHED_FLAG_RESET_ON_FORK,
+		Nice:   ThreadNice,
 	}
 	var errs []error
 	if err := unix.SchedSetAttr(0, &attr, 0); err != nil {
-		errs = append(errs, fmt.Errorf("real-time priority: %w; allow it with LimitRTPRIO=%d or CAP_SYS_NICE", err, threadPriority))
+		errs = append(errs, fmt.Errorf("nice value %d: %w; allow it with LimitNICE=%[1]d or CAP_SYS_NICE", ThreadNice, err))
 	}
 	if !mayLockMemory() {
 		errs = append(errs, errors.New("lock memory: not permitted without a limit; allow it with LimitMEMLOCK=infinity or CAP_IPC_LOCK"))

@@ -92,7 +92,7 @@ func (w *wakeUp) see(late int) (more int) {
 	return 0
 }
 
-type startResult struct{ err, realtime error }
+type startResult struct{ err, urgent error }
 
 func newRun(d *Device) *run {
 	r := &run{device: d, kernel: d.kernel, started: make(chan startResult, 1), ready: make(chan struct{}, 1), done: make(chan struct{})}
@@ -198,9 +198,9 @@ func (r *run) moment() Moment {
 // along.
 func (r *run) thread() {
 	runtime.LockOSThread()
-	realtime := r.kernel.realtime()
+	urgent := r.kernel.urgent()
 	err := r.restart()
-	r.started <- startResult{err, realtime}
+	r.started <- startResult{err, urgent}
 	for err == nil && !r.closing.Load() {
 		err = r.turn()
 	}

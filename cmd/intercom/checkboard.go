@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"intercom/alsa"
 	"intercom/board"
 	"intercom/config"
 	"intercom/gpio/cdev"
@@ -65,9 +66,9 @@ func (d *diagnosis) permissions(context.Context) {
 	if !d.bad[step] {
 		d.ok(step, "%s may use %d devices", d.user, tried)
 	}
-	if limit, err := d.rtLimit(); err == nil && limit == 0 {
-		d.add(step, stateWarning, "sound may not run with real-time priority: it can falter on a busy board",
-			"run the station by its service, which allows it; or give this user rtprio in /etc/security/limits.d")
+	if least, err := d.mayNice(); err == nil && least > alsa.ThreadNice {
+		d.add(step, stateWarning, fmt.Sprintf("sound may not go before others (nice value %d): it can falter on a busy board", alsa.ThreadNice),
+			fmt.Sprintf("run the station by its service, which allows it; or give this user nice %d in /etc/security/limits.d", alsa.ThreadNice))
 	}
 }
 

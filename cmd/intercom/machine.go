@@ -27,7 +27,7 @@ type machine struct {
 	access  func(path string) error             // for reading and writing
 	group   func(path string) (string, error)   // that owns it and may use it; "" if none may
 	user    string                              // that this program runs as
-	rtLimit func() (uint64, error)              // highest real-time priority that this user may ask for
+	mayNice func() (int, error)                 // least nice value that this user may ask for
 	lookup  func(cdev.Place) (cdev.Info, error) // a GPIO line
 	open    func(*board.Profile) (board.Hardware, error)
 	card    func(name string) (alsa.Card, error)                       // a sound card
@@ -45,7 +45,7 @@ func thisMachine(build time.Time) machine {
 		access:  func(path string) error { return unix.Access(path, unix.R_OK|unix.W_OK) },
 		group:   groupOf,
 		user:    "user " + strconv.Itoa(os.Getuid()),
-		rtLimit: rtLimit,
+		mayNice: mayNice,
 		lookup:  cdev.Lookup,
 		open:    func(p *board.Profile) (board.Hardware, error) { return board.Open(p, "intercom-check") },
 		card:    alsa.Find,
@@ -84,12 +84,13 @@ func groupOf(path string) (string, error) {
 	return g.Name, nil
 }
 
-func rtLimit() (uint64, error) {
+// mayNice is what getrlimit(2) says: 20 less the limit.
+func mayNice() (int, error) {
 	var l unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_RTPRIO, &l); err != nil {
+	if err := unix.Getrlimit(unix.RLIMIT_NICE, &l); err != nil {
 		return 0, err
 	}
-	return l.Cur, nil
+	return 20 - int(min(l.Cur, 40)), nil
 }
 
 const dialTime = 5 * time.Second

@@ -24,7 +24,7 @@ type runCmd struct {
 // ever in a call, so memory is worth more to a small board than the collector's time.
 const gcPercent = 50
 
-// leastProcs is how many threads may run Go code at once, also on a board with one processor: the sound card's real-time
+// leastProcs is how many threads may run Go code at once, also on a board with one processor: the sound card's urgent
 // thread is of no use while it waits for an ordinary thread that has the only place to run and not the processor.
 // Simulated sound has no such thread: there, more threads than processors cost a call's set-up 5 ms.
 const leastProcs = 4
