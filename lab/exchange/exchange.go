@@ -18,6 +18,9 @@ const TarFile = "board.tar"
 // that was reset or crashed ends QEMU with 0.
 const ExitDone = 42
 
+// DriftEvery is how long after one another the voices of the drift case begin.
+const DriftEvery = 5 * time.Second
+
 // Spec says what the board is to do.
 type Spec struct {
 	Case     string            `json:"case"`              // which of the guest's cases

@@ -51,7 +51,7 @@ func openAir(card string) (*air, error) {
 }
 
 func (a *air) speak() {
-	if err := realTimeThread(); err != nil {
+	if err := worldThread(); err != nil {
 		a.fail(err)
 		return
 	}
@@ -85,7 +85,7 @@ func (a *air) next(period []int16) bool {
 }
 
 func (a *air) listen() {
-	if err := realTimeThread(); err != nil {
+	if err := worldThread(); err != nil {
 		a.fail(err)
 		return
 	}

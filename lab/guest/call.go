@@ -36,13 +36,7 @@ func callCase(g *guest) error {
 // boot starts everything in the worst order. The bell is held while the door starts, which rings nothing; then it
 // is pressed as soon as the door has its lines, before it can have reached the broker, and that rings.
 func (h *house) boot() error {
-	if err := h.startBroker(); err != nil {
-		return err
-	}
-	if err := h.indoor.start(); err != nil {
-		return err
-	}
-	if err := h.indoor.ready(); err != nil {
+	if err := h.open(h.indoor); err != nil {
 		return err
 	}
 	if err := h.door.pull("BELL", false); err != nil {

@@ -12,12 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"intercom/audio/audiotest"
+	"intercom/lab/exchange"
 )
 
 const (
 	driftShift = 99980 // of 100000: the indoor loudspeaker's clock is 200 ppm fast
 	driftTimes = 24
-	driftEvery = 5 * time.Second
 )
 
 // driftCase talks for two minutes while the clock of one cable is off.
@@ -37,7 +37,7 @@ func (h *house) drift() error {
 	}
 	tone := append(audiotest.Mark(), audiotest.Sine(doorVoice, voiceLevel, 3*sampleRate)...)
 	for i := range driftTimes {
-		next := monotonic() + driftEvery
+		next := monotonic() + exchange.DriftEvery
 		h.door.air.say(tone)
 		time.Sleep(next - monotonic())
 		h.g.mark(fmt.Sprintf("said_%d", i), h.door.air.said())

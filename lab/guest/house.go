@@ -186,11 +186,14 @@ func (m *member) idle() error {
 }
 
 // start starts all in the usual order and waits until they are connected.
-func (h *house) start() error {
+func (h *house) start() error { return h.open(h.indoor, h.door) }
+
+// open starts the broker and these stations, and waits for each until it is connected.
+func (h *house) open(members ...*member) error {
 	if err := h.startBroker(); err != nil {
 		return err
 	}
-	for _, m := range []*member{h.indoor, h.door} {
+	for _, m := range members {
 		if err := m.start(); err != nil {
 			return err
 		}

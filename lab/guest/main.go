@@ -34,7 +34,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "guest: runs only as the first process of the virtual board; use make test-board")
 		os.Exit(2)
 	}
-	// A real-time thread must find a place to run Go code, also while another thread has one and not the processor.
+	// The world must find a place to run Go code, also while another thread has one and not the processor.
 	runtime.GOMAXPROCS(16)
 	debug.SetGCPercent(-1) // nor may it wait for the collector: the board's memory is enough for a case
 	g := &guest{files: map[string][]byte{}, report: exchange.Report{Marks: map[string]float64{}}}

@@ -14,13 +14,7 @@ import (
 // cards and buttons.
 func toolsCase(g *guest) error {
 	return g.inHouse(func(h *house) error {
-		if err := h.startBroker(); err != nil {
-			return err
-		}
-		if err := h.indoor.start(); err != nil {
-			return err
-		}
-		if err := h.indoor.ready(); err != nil {
+		if err := h.open(h.indoor); err != nil {
 			return err
 		}
 		for _, f := range []func() error{h.checkGood, h.checkBad, h.checkDenied, h.cards, h.buttons} {

@@ -33,13 +33,14 @@ const staticLink = `-linkmode external -extldflags "-static -lm"`
 
 // guest builds the board's first process.
 func (b *builder) guest(ctx context.Context) (string, error) {
+	// No commit in it: the same program must be the same file, or its run would be another one with each commit.
 	return b.build(ctx, "guest", []string{"GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0", "GOFLAGS="},
-		"build", "-trimpath", "-ldflags", "-s -w", "./lab/guest")
+		"build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "./lab/guest")
 }
 
 // intercom builds the product as `make arm64` does.
 func (b *builder) intercom(ctx context.Context) (string, error) {
-	// No commit's time in it: the board's clock is fixed earlier than that, and tokens made by it would have ended for a floor from there.
+	// No commit in it, nor its time: the board's clock is fixed earlier than that, and tokens made by it would have ended for a floor from there.
 	return b.build(ctx, "intercom", staticArm64, "build", "-trimpath", "-buildvcs=false", "-tags", b.tags+" netgo osusergo",
 		"-ldflags", "-s -w "+staticLink, "./cmd/intercom")
 }

@@ -17,9 +17,8 @@ const driftSpread = 24 * time.Millisecond
 // The loudspeaker's clock takes a period more than the microphone's gives, each time that the drift has added up to one.
 // Nothing follows that yet: the buffer runs dry so often, and no more.
 const (
-	driftPPM    = 200
-	period      = 10 * time.Millisecond
-	spokenEvery = 5 * time.Second
+	driftPPM = 200
+	period   = 10 * time.Millisecond
 )
 
 // drift talks for 120 s while the indoor loudspeaker's clock is 200 ppm fast.
@@ -52,7 +51,7 @@ func drift(ctx context.Context, r *runner) error {
 		}
 	}
 	j.check("voice", n >= 24 && found == n && toned == n, "%d spoken, %d found by correlation, %d by tone", n, found, toned)
-	lasted := time.Duration(n) * spokenEvery
+	lasted := time.Duration(n) * exchange.DriftEvery
 	j.check("delay", found > 0 && most <= mouthToEarLimit && most-least <= driftSpread, "%v to %v over %v, at most %v and %v apart",
 		least.Round(10*time.Microsecond), most.Round(10*time.Microsecond), lasted, mouthToEarLimit, driftSpread)
 	slipped := lasted / 1e6 * driftPPM

@@ -12,16 +12,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Priorities under SCHED_FIFO. The world goes before the stations, as it does outside; the loopback cards go before all.
+// The world goes before the stations (alsa.ThreadNice), as it does outside, but in no real-time class: Go's runtime would
+// then stand still for 0.95 s where it waits for an ordinary thread (see alsa.ThreadNice), and all of the board with it.
+// The loopback cards go before all.
 const (
-	worldPriority = 90
-	cardPriority  = 95
+	worldNice    = -8 // so it waits for up to 18 ms there, and what a microphone still has then is 20
+	cardPriority = 95 // under SCHED_FIFO
 )
 
-// realTimeThread gives the calling goroutine a thread that goes before the stations, until the goroutine ends.
-func realTimeThread() error {
+// worldThread gives the calling goroutine a thread that goes before the stations, until the goroutine ends.
+func worldThread() error {
 	runtime.LockOSThread()
-	return fifo(0, worldPriority)
+	if err := unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL, Nice: worldNice}, 0); err != nil {
+		return fmt.Errorf("nice value %d: %w", worldNice, err)
+	}
+	return nil
 }
 
 // hardwareFirst makes the loopback cards as prompt as hardware. Where a card interrupts, snd-aloop counts on a timer in
@@ -53,8 +58,7 @@ func hardwareFirst() error {
 }
 
 func fifo(pid, priority int) error {
-	const policy = 1 // SCHED_FIFO
-	if err := unix.SchedSetAttr(pid, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: policy, Priority: uint32(priority)}, 0); err != nil {
+	if err := unix.SchedSetAttr(pid, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: uint32(priority)}, 0); err != nil {
 		return fmt.Errorf("real time for %d: %w", pid, err)
 	}
 	return nil
