@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -26,26 +27,58 @@ const connectTime = 3 * time.Second
 // restart after the station got another address could not offer it.
 type hostNet struct {
 	*stdnet.Net
-	ctx    context.Context // ends what waits for a server
-	chosen []string        // interfaces; empty: all
-	log    *slog.Logger
+	ctx     context.Context // ends what waits for a server
+	chosen  []string        // interfaces; empty: all
+	listing *listing
+	log     *slog.Logger
 }
 
-func newHostNet(ctx context.Context, chosen []string, log *slog.Logger) (transport.Net, error) {
+func newHostNet(ctx context.Context, chosen []string, l *listing, log *slog.Logger) transport.Net {
+	return hostNet{&stdnet.Net{}, ctx, chosen, l, log}
+}
+
+// Interfaces lists the interfaces and their addresses of now.
+func (n hostNet) Interfaces() ([]*transport.Interface, error) { return n.listing.get() }
+
+// listing is the interfaces of now. pion asks three or four times for each session;
+// asking the kernel was a fifth of the processor's time that a session's set-up
+// took, so what it answered is kept for as long as it tells of no change.
+type listing struct {
+	mu      sync.Mutex
+	told    bool // the kernel tells of changes
+	changes int
+	now     []*transport.Interface // nil: to be asked for
+}
+
+func (l *listing) get() ([]*transport.Interface, error) {
+	l.mu.Lock()
+	now, changes := l.now, l.changes
+	l.mu.Unlock()
+	if now != nil {
+		return now, nil
+	}
 	n, err := stdnet.NewNet()
 	if err != nil {
 		return nil, err
 	}
-	return hostNet{n, ctx, chosen, log}, nil
-}
-
-// Interfaces lists the interfaces and their addresses of now.
-func (n hostNet) Interfaces() ([]*transport.Interface, error) {
-	now, err := stdnet.NewNet()
-	if err != nil {
+	if now, err = n.Interfaces(); err != nil {
 		return nil, err
 	}
-	return now.Interfaces()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.told && changes == l.changes {
+		l.now = now
+	}
+	return now, nil
+}
+
+// change forgets what was listed; told is whether the next change will be told
+// of, too.
+func (l *listing) change(told bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.told, l.now = told, nil
+	l.changes++
 }
 
 // ListenUDP opens a socket that sends through the chosen interface only: Linux

@@ -146,10 +146,9 @@ func newMedia(cfg Config, t timing, network transport.Net) (*Media, error) {
 	engine := settings(t, log)
 	engine.SetInterfaceFilter(use)
 	engine.SetIncludeLoopbackCandidate(cfg.IncludeLoopback)
+	interfaces := &listing{}
 	if network == nil {
-		if network, err = newHostNet(ctx, cfg.Interfaces, log); err != nil {
-			return nil, fmt.Errorf("rtc: list the network interfaces: %w", err)
-		}
+		network = newHostNet(ctx, cfg.Interfaces, interfaces, log)
 	}
 	engine.SetNet(network)
 	codecs := &webrtc.MediaEngine{}
@@ -172,7 +171,7 @@ func newMedia(cfg Config, t timing, network transport.Net) (*Media, error) {
 	if err := pc.GracefulClose(); err != nil {
 		return nil, fmt.Errorf("rtc: close the trial connection: %w", err)
 	}
-	m.watch, err = newWatch(log, t.debounce, use, m.networkChanged)
+	m.watch, err = newWatch(log, t.debounce, use, interfaces.change, m.networkChanged)
 	if err != nil {
 		log.Warn("rtc: network changes will only be noticed by lost paths", "err", err)
 	}

@@ -24,7 +24,9 @@ type watch struct {
 	wg     sync.WaitGroup
 }
 
-func newWatch(log *slog.Logger, quiet time.Duration, use func(string) bool, changed func()) (*watch, error) {
+// newWatch calls told for each message at once (false: it was the last), and
+// changed when the addresses of the interfaces in use are others.
+func newWatch(log *slog.Logger, quiet time.Duration, use func(string) bool, told func(more bool), changed func()) (*watch, error) {
 	socket, err := nl.Subscribe(unix.NETLINK_ROUTE,
 		unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR)
 	if err != nil {
@@ -32,7 +34,9 @@ func newWatch(log *slog.Logger, quiet time.Duration, use func(string) bool, chan
 	}
 	w := &watch{socket: socket, quit: make(chan struct{})}
 	events := make(chan struct{}, 1)
+	told(true)
 	w.wg.Go(func() {
+		defer told(false)
 		for {
 			_, _, err := socket.Receive()
 			select {
@@ -45,6 +49,7 @@ func newWatch(log *slog.Logger, quiet time.Duration, use func(string) bool, chan
 				log.Warn("rtc: network changes will only be noticed by lost paths", "err", err)
 				return
 			}
+			told(true)
 			select {
 			case events <- struct{}{}:
 			default:
@@ -52,7 +57,7 @@ func newWatch(log *slog.Logger, quiet time.Duration, use func(string) bool, chan
 		}
 	})
 	w.wg.Go(func() {
-		debounce(events, w.quit, quiet, func() string { return addresses(use) }, changed)
+		debounce(events, w.quit, quiet, func() (string, error) { return addresses(use) }, changed)
 	})
 	return w, nil
 }
@@ -69,12 +74,16 @@ func (w *watch) close() {
 }
 
 // debounce calls changed when events have been quiet for a time and look no
-// longer gives what it gave before. A driver that never is quiet for so long puts
+// longer gives what it gave before. A look that fails says nothing, and is taken
+// again. A driver that never is quiet for so long puts
 // a look off for longest times that.
-func debounce(events, quit <-chan struct{}, quiet time.Duration, look func() string, changed func()) {
-	last := look()
+func debounce(events, quit <-chan struct{}, quiet time.Duration, look func() (string, error), changed func()) {
+	last, err := look()
+	known := err == nil
 	timer := time.NewTimer(quiet)
-	timer.Stop()
+	if known {
+		timer.Stop()
+	}
 	defer timer.Stop()
 	var latest time.Time // for the next look; zero: nothing has happened
 	for {
@@ -89,7 +98,12 @@ func debounce(events, quit <-chan struct{}, quiet time.Duration, look func() str
 			timer.Reset(min(quiet, latest.Sub(now)))
 		case <-timer.C:
 			latest = time.Time{}
-			if now := look(); now != last {
+			switch now, err := look(); {
+			case err != nil:
+				timer.Reset(quiet)
+			case !known:
+				last, known = now, true
+			case now != last:
 				last = now
 				changed()
 			}
@@ -102,10 +116,10 @@ func debounce(events, quit <-chan struct{}, quiet time.Duration, look func() str
 const longest = 4
 
 // addresses is one line for each address of each interface in use that is up.
-func addresses(use func(string) bool) string {
+func addresses(use func(string) bool) (string, error) {
 	all, err := net.Interfaces()
 	if err != nil {
-		return ""
+		return "", err
 	}
 	var lines []string
 	for _, i := range all {
@@ -114,12 +128,12 @@ func addresses(use func(string) bool) string {
 		}
 		addrs, err := i.Addrs()
 		if err != nil {
-			continue // it just went away
+			return "", err // it just went away, perhaps
 		}
 		for _, a := range addrs {
 			lines = append(lines, i.Name+" "+a.String())
 		}
 	}
 	slices.Sort(lines)
-	return strings.Join(lines, "\n")
+	return strings.Join(lines, "\n"), nil
 }

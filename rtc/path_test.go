@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +15,8 @@ import (
 	"github.com/pion/webrtc/v4"
 
 	"intercom/call"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestLostPathIsNoticedAndComesBack(t *testing.T) {
@@ -344,7 +347,7 @@ func TestDebounce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		events, ctx := make(chan struct{}), t.Context()
 		addresses, changes := "a", 0
-		go debounce(events, ctx.Done(), time.Second, func() string { return addresses }, func() { changes++ })
+		go debounce(events, ctx.Done(), time.Second, func() (string, error) { return addresses, nil }, func() { changes++ })
 		for i, step := range []struct {
 			addresses string
 			wait      time.Duration
@@ -368,13 +371,92 @@ func TestDebounce(t *testing.T) {
 	})
 }
 
+// TestDebounceOfFailedLooks: that the kernel could not be asked is no change.
+func TestDebounceOfFailedLooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		events, ctx := make(chan struct{}), t.Context()
+		var mu sync.Mutex
+		addresses, failure, changes, looks := "a", error(unix.EMFILE), 0, 0
+		look := func() (string, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			looks++
+			return addresses, failure
+		}
+		set := func(a string, err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			addresses, failure = a, err
+		}
+		go debounce(events, ctx.Done(), time.Second, look, func() { changes++ })
+		sleep := func(d time.Duration) { time.Sleep(d); synctest.Wait() }
+		at := func(what string, wantLooks, wantChanges int) {
+			t.Helper()
+			if looks != wantLooks || changes != wantChanges {
+				t.Errorf("%s: %d looks and %d changes, want %d and %d", what, looks, changes, wantLooks, wantChanges)
+			}
+		}
+		sleep(2500 * time.Millisecond)
+		at("never seen", 3, 0)
+		set("a", nil)
+		sleep(time.Second)
+		at("seen", 4, 0)
+		set("a", unix.EMFILE)
+		events <- struct{}{}
+		sleep(1500 * time.Millisecond)
+		at("not seen", 5, 0)
+		set("a", nil)
+		sleep(time.Second)
+		at("as it was", 6, 0)
+		set("b", unix.EMFILE)
+		events <- struct{}{}
+		sleep(1500 * time.Millisecond)
+		set("b", nil)
+		sleep(time.Second)
+		at("changed meanwhile", 8, 1)
+	})
+}
+
+// TestListing: the kernel is asked again after each change that it tells of, and
+// each time while it tells of none.
+func TestListing(t *testing.T) {
+	l := &listing{}
+	same := func() bool {
+		t.Helper()
+		a, err := l.get()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := l.get()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(a) > 0 && a[0] == b[0]
+	}
+	if same() {
+		t.Error("kept, though nobody will tell of a change")
+	}
+	l.change(true)
+	if !same() {
+		t.Error("not kept")
+	}
+	kept, _ := l.get()
+	l.change(true)
+	if now, _ := l.get(); now[0] == kept[0] {
+		t.Error("kept over a change")
+	}
+	if l.change(false); same() {
+		t.Error("kept after the last message")
+	}
+}
+
 // TestDebounceOfEndlessEvents: a driver that never stops to send does not hide
 // what happened.
 func TestDebounceOfEndlessEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		events, ctx := make(chan struct{}), t.Context()
 		addresses, changes := "a", 0
-		go debounce(events, ctx.Done(), time.Second, func() string { return addresses }, func() { changes++ })
+		go debounce(events, ctx.Done(), time.Second, func() (string, error) { return addresses, nil }, func() { changes++ })
 		for i := range 100 {
 			synctest.Wait()
 			switch addresses = "b"; {
