@@ -70,7 +70,11 @@ type plan struct {
 	steps    []stepPlan
 }
 
-type stationPlan struct{ noWaiting, endsOther, slow, silent, background, eager, journal bool }
+type stationPlan struct {
+	noWaiting, endsOther, slow, silent, background, eager, journal bool
+
+	disk time.Duration // that it takes to sync
+}
 
 // stepPlan is one step: what, by or on which station, how, and how long to
 // wait then.
@@ -94,6 +98,8 @@ var upTo256 = func() (list []int) { // rapid draws from a list evenly, from a ra
 	}
 	return list
 }()
+
+var disks = []time.Duration{0, 0, 0, 3 * time.Millisecond, 30 * time.Millisecond, 300 * time.Millisecond}
 
 // The kinds of step, as often as they stand here; and of those, the faults.
 var (
@@ -129,6 +135,7 @@ var plans = rapid.Custom(func(t *rapid.T) plan {
 			background: rapid.SampledFrom(upTo256).Draw(t, "background") < 60,
 			eager:      rapid.SampledFrom(upTo256).Draw(t, "eager") < 30,
 			journal:    rapid.IntRange(0, 3).Draw(t, "journal") != 0,
+			disk:       rapid.SampledFrom(disks).Draw(t, "disk"),
 		})
 	}
 	kinds := slices.Clone(actKinds)
