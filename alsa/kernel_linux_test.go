@@ -380,6 +380,7 @@ func urgentState(t *testing.T) string {
 		t.Fatal(err)
 	}
 	urgent := 0
+	_, nice := Urgency(1) // the board has one processor
 	for _, task := range tasks {
 		stat, err := os.ReadFile("/proc/self/task/" + task.Name() + "/stat")
 		if err != nil {
@@ -387,14 +388,14 @@ func urgentState(t *testing.T) string {
 		}
 		// proc(5): field 19 is the nice value; the second, in brackets, may hold spaces.
 		_, rest, _ := strings.Cut(string(stat), ") ")
-		if f := strings.Fields(rest); len(f) > 16 && f[16] == fmt.Sprint(ThreadNice) {
+		if f := strings.Fields(rest); len(f) > 16 && f[16] == fmt.Sprint(nice) {
 			urgent++
 		}
 	}
 	// Go ends a thread with the goroutine that is locked to it, but for the
 	// first one, which it only parks.
 	if urgent != 1 && urgent != 2 {
-		t.Errorf("%d threads with nice value %d, want the device's one", urgent, ThreadNice)
+		t.Errorf("%d threads with nice value %d, want the device's one", urgent, nice)
 	}
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -403,6 +404,48 @@ func urgentState(t *testing.T) string {
 	_, locked, _ := strings.Cut(string(status), "VmLck:")
 	locked, _, _ = strings.Cut(locked, "\n")
 	return fmt.Sprintf("%d thread, %s", urgent, strings.TrimSpace(locked))
+}
+
+// A thread that may not have real-time priority, or should not, has a nice value.
+func TestGoFirst(t *testing.T) {
+	for _, tt := range []struct{ processors, fifo, nice int }{{1, 0, -5}, {2, 40, 0}, {4, 40, 0}} {
+		t.Run(fmt.Sprint(tt.processors), func(t *testing.T) {
+			var err error
+			var attr *unix.SchedAttr
+			var thread sync.WaitGroup
+			thread.Go(func() {
+				runtime.LockOSThread() // and never unlocked: it ends with its priority
+				if err = goFirst(tt.processors); err != nil && !errors.Is(err, unix.EPERM) {
+					t.Error(err)
+				}
+				var readErr error
+				if attr, readErr = unix.SchedGetAttr(0, 0); readErr != nil {
+					t.Fatal(readErr)
+				}
+			})
+			thread.Wait()
+			policy, want := unix.SCHED_NORMAL, unix.SchedAttr{Nice: int32(tt.nice)}
+			if tt.fifo > 0 {
+				policy, want.Priority = unix.SCHED_FIFO, uint32(tt.fifo)
+			}
+			if err != nil { // then by as much as this user may
+				if limit := "LimitNICE=-5"; tt.fifo == 0 && !strings.Contains(err.Error(), limit) {
+					t.Errorf("%v; it does not name %s", err, limit)
+				}
+				if limit := "LimitRTPRIO=40"; tt.fifo > 0 && !strings.Contains(err.Error(), limit) {
+					t.Errorf("%v; it does not name %s", err, limit)
+				}
+				policy, want.Priority, want.Nice = unix.SCHED_NORMAL, 0, attr.Nice
+			}
+			if int(attr.Policy) != policy || attr.Priority != want.Priority || attr.Nice != want.Nice {
+				t.Errorf("policy %d, priority %d, nice %d; want %d, %d, %d (%v)",
+					attr.Policy, attr.Priority, attr.Nice, policy, want.Priority, want.Nice, err)
+			}
+			if err == nil && attr.Flags&unix.SCHED_FLAG_RESET_ON_FORK == 0 {
+				t.Error("what is started from here inherits it")
+			}
+		})
+	}
 }
 
 // Where a device's thread takes the one processor from an ordinary thread that

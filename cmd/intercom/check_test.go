@@ -96,7 +96,8 @@ func goodMachine() (machine, fstest.MapFS, fakeHardware, *loopCard) {
 		access:  func(string) error { return nil },
 		group:   func(string) (string, error) { return "audio", nil },
 		user:    "visitor",
-		mayNice: func() (int, error) { return alsa.ThreadNice, nil },
+		rtLimit: func() (uint64, error) { return 50, nil },
+		mayNice: func() (int, error) { return -20, nil },
 		lookup:  func(at cdev.Place) (cdev.Info, error) { return cdev.Info{Label: at.Chip, Name: at.Line}, nil },
 		open:    func(*board.Profile) (board.Hardware, error) { return lines, nil },
 		card:    func(name string) (alsa.Card, error) { return alsa.Card{ID: name, Name: "I2S"}, nil },
@@ -281,8 +282,9 @@ func TestCheckWarns(t *testing.T) {
 		change           func(*machine, fstest.MapFS, fakeHardware, *loopCard)
 	}{
 		{"a held button", "pins", "bell-1 is active", func(_ *machine, _ fstest.MapFS, h fakeHardware, _ *loopCard) { h["bell-1"].Press() }},
-		{"no nice value", "permissions", "nice", func(m *machine, _ fstest.MapFS, _ fakeHardware, _ *loopCard) {
-			m.mayNice = func() (int, error) { return alsa.ThreadNice + 1, nil }
+		{"no priority", "permissions", "sound may not go before others", func(m *machine, _ fstest.MapFS, _ fakeHardware, _ *loopCard) {
+			m.rtLimit = func() (uint64, error) { return 39, nil }
+			m.mayNice = func() (int, error) { return -4, nil }
 		}},
 		{"an xrun", "sound", "ran dry 1 times", func(_ *machine, _ fstest.MapFS, _ fakeHardware, c *loopCard) {
 			c.errs = []error{nil, syscall.EPIPE}

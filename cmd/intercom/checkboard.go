@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime"
 	"strings"
 
 	"intercom/alsa"
@@ -66,9 +67,22 @@ func (d *diagnosis) permissions(context.Context) {
 	if !d.bad[step] {
 		d.ok(step, "%s may use %d devices", d.user, tried)
 	}
-	if least, err := d.mayNice(); err == nil && least > alsa.ThreadNice {
-		d.add(step, stateWarning, fmt.Sprintf("sound may not go before others (nice value %d): it can falter on a busy board", alsa.ThreadNice),
-			fmt.Sprintf("run the station by its service, which allows it; or give this user nice %d in /etc/security/limits.d", alsa.ThreadNice))
+	d.urgency(step)
+}
+
+// urgency warns when the sound's thread may not have what it will ask for.
+func (d *diagnosis) urgency(step string) {
+	fifo, nice := alsa.Urgency(runtime.NumCPU())
+	lacks := ""
+	if limit, err := d.rtLimit(); err == nil && fifo > 0 && limit < uint64(fifo) {
+		lacks = fmt.Sprintf("rtprio %d", fifo)
+	}
+	if least, err := d.mayNice(); err == nil && fifo == 0 && least > nice {
+		lacks = fmt.Sprintf("nice %d", nice)
+	}
+	if lacks != "" {
+		d.add(step, stateWarning, "sound may not go before others: it can falter on a busy board",
+			"run the station by its service, which allows it; or give this user "+lacks+" in /etc/security/limits.d")
 	}
 }
 

@@ -27,7 +27,8 @@ type machine struct {
 	access  func(path string) error             // for reading and writing
 	group   func(path string) (string, error)   // that owns it and may use it; "" if none may
 	user    string                              // that this program runs as
-	mayNice func() (int, error)                 // least nice value that this user may ask for
+	rtLimit func() (uint64, error)              // highest real-time priority that this user may ask for
+	mayNice func() (int, error)                 // least nice value
 	lookup  func(cdev.Place) (cdev.Info, error) // a GPIO line
 	open    func(*board.Profile) (board.Hardware, error)
 	card    func(name string) (alsa.Card, error)                       // a sound card
@@ -45,6 +46,7 @@ func thisMachine(build time.Time) machine {
 		access:  func(path string) error { return unix.Access(path, unix.R_OK|unix.W_OK) },
 		group:   groupOf,
 		user:    "user " + strconv.Itoa(os.Getuid()),
+		rtLimit: rtLimit,
 		mayNice: mayNice,
 		lookup:  cdev.Lookup,
 		open:    func(p *board.Profile) (board.Hardware, error) { return board.Open(p, "intercom-check") },
@@ -82,6 +84,14 @@ func groupOf(path string) (string, error) {
 		return strconv.Itoa(int(sys.Gid)), nil
 	}
 	return g.Name, nil
+}
+
+func rtLimit() (uint64, error) {
+	var l unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_RTPRIO, &l); err != nil {
+		return 0, err
+	}
+	return l.Cur, nil
 }
 
 // mayNice is what getrlimit(2) says: 20 less the limit.

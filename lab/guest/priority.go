@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The world goes before the stations (alsa.ThreadNice), as it does outside, but in no real-time class: Go's runtime would
-// then stand still for 0.95 s where it waits for an ordinary thread (see alsa.ThreadNice), and all of the board with it.
+// The world goes before the stations (alsa.Urgency), as it does outside, but in no real-time class: Go's runtime would
+// then stand still for 0.95 s where it waits for an ordinary thread (see there), and all of the board with it.
 // The loopback cards go before all.
 const (
 	worldNice    = -8 // so it waits for up to 18 ms there, and what a microphone still has then is 20
