@@ -420,10 +420,13 @@ func TestGoFirst(t *testing.T) {
 				}
 				var readErr error
 				if attr, readErr = unix.SchedGetAttr(0, 0); readErr != nil {
-					t.Fatal(readErr)
+					t.Error(readErr)
 				}
 			})
 			thread.Wait()
+			if t.Failed() {
+				return
+			}
 			policy, want := unix.SCHED_NORMAL, unix.SchedAttr{Nice: int32(tt.nice)}
 			if tt.fifo > 0 {
 				policy, want.Priority = unix.SCHED_FIFO, uint32(tt.fifo)
