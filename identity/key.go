@@ -73,7 +73,7 @@ func CreateKey(path string) (Key, error) {
 func LoadKey(path string) (Key, error) {
 	data, mode, err := readFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Key{}, fmt.Errorf("identity: load key %s: there is none; \"intercom key\" makes one: %w", path, fs.ErrNotExist)
+		return Key{}, fmt.Errorf("identity: load key %s: there is none; \"intercom key make\" makes one: %w", path, fs.ErrNotExist)
 	}
 	if err != nil {
 		return Key{}, fmt.Errorf("identity: load key %s: %w", path, err)

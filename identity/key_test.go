@@ -109,7 +109,7 @@ func TestLoadKeyErrors(t *testing.T) {
 		}
 	}
 	_, err = LoadKey(filepath.Join(dir, "none"))
-	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "intercom key") {
+	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "intercom key make") {
 		t.Errorf("missing: %v", err)
 	}
 	if _, err = LoadKey(dir); err == nil || !strings.Contains(err.Error(), "not a regular file") {
