@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"intercom/internal/stricttoml"
 )
@@ -27,7 +28,7 @@ type source struct{ *stricttoml.Doc }
 // Load reads a configuration file. Its error is one of the file system, or a
 // *Problems.
 func Load(path string) (*Config, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // waits for no one who writes a FIFO
 	if err != nil {
 		return nil, fmt.Errorf("config: %w; give the path of a station's configuration file", err)
 	}

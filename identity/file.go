@@ -5,6 +5,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
+	"syscall"
 )
 
 // maxFile bounds every file that this package reads, in bytes: an authority
@@ -12,9 +14,9 @@ import (
 const maxFile = 16 << 10
 
 // readFile reads a whole regular file of at most maxFile bytes and returns its
-// mode with it, both from one open file.
+// mode with it, both from one open file. It waits for no one who writes a FIFO.
 func readFile(path string) ([]byte, fs.FileMode, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -34,4 +36,10 @@ func readFile(path string) ([]byte, fs.FileMode, error) {
 		return nil, 0, fmt.Errorf("%s is larger than %d bytes", path, maxFile)
 	}
 	return data, info.Mode().Perm(), nil
+}
+
+// LoadToken reads an access token from a regular file, without checking it.
+func LoadToken(path string) (string, error) {
+	data, _, err := readFile(path)
+	return strings.TrimSpace(string(data)), err
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"syscall"
 
 	"intercom/config"
 	"intercom/rtc"
@@ -37,7 +38,7 @@ func openMedia(cfg *config.Config, local bool, log *slog.Logger) (*rtc.Media, er
 
 // readPassword reads the first line of a file.
 func readPassword(path string) (string, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // waits for no one who writes a FIFO
 	if err != nil {
 		return "", err
 	}

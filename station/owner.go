@@ -4,12 +4,9 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"intercom/config"
@@ -72,19 +69,14 @@ func (o *owner) prove(authorities []ed25519.PublicKey, tokenPath string) (err er
 }
 
 func readToken(path string) (string, error) {
-	f, err := os.Open(path)
+	token, err := identity.LoadToken(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("station: access token: %w; ask the service for one for this device's key, and store it there", err)
 	}
 	if err != nil {
-		return "", fmt.Errorf("station: access token: %w", err)
+		return "", fmt.Errorf("station: access token: %w; correct token in [identity]", err)
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, identity.MaxToken+2)) // and a line's end
-	if err != nil {
-		return "", fmt.Errorf("station: access token %s: read: %w", path, err)
-	}
-	return strings.TrimSpace(string(data)), nil
+	return token, nil
 }
 
 func floorPath(cfg *config.Config) string { return filepath.Join(cfg.Station.StateDir, "clock-floor") }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"intercom/call"
@@ -72,7 +73,7 @@ func openRecords(path string, log *slog.Logger) *records {
 }
 
 func loadRecords(path string) ([]call.Record, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // waits for no one who writes a FIFO
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

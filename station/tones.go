@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"intercom/audio"
@@ -82,7 +83,7 @@ func newVoices(dir string) (*voices, error) {
 	}
 	for t := toneRing; t < tones; t++ {
 		path := filepath.Join(dir, t.String()+".wav")
-		f, err := os.Open(path)
+		f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // waits for no one who writes a FIFO
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -24,6 +24,10 @@ func (b brokerCmd) Run(ctx context.Context, c console) (err error) {
 	log := slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	cfg := broker.Config{Listen: b.Listen, TLSCert: b.TLSCert, TLSKey: b.TLSKey, Log: log}
 	switch {
+	case b.Listen == "": // an empty variable in a script is no wish to be open to all
+		return usageError{errors.New("--listen is empty; give HOST:PORT, or :1883 for every address of this machine")}
+	case (b.TLSCert == "") != (b.TLSKey == ""):
+		return usageError{errors.New("--tls-cert and --tls-key go together; give both files, or none")}
 	case (b.Authority == "") != (b.Service == ""):
 		return usageError{errors.New("--authority and --service go together: whose devices to admit, and of which service")}
 	case b.Authority == "" && b.ClockFloor != "":

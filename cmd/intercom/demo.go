@@ -68,12 +68,17 @@ func (r demoCmd) Run(ctx context.Context, c console) error {
 		}
 		fmt.Fprintf(c.out, "one more phone of the home: go run . --dir %s, in examples/softphone\n", h.guests)
 	}
-	in, ok := c.out.(*os.File)
-	if !ok || !term.IsTerminal(int(in.Fd())) || !term.IsTerminal(int(os.Stdin.Fd())) {
+	o, ok := c.out.(*output)
+	if !ok || !isTerminal(o.Writer) || !term.IsTerminal(int(os.Stdin.Fd())) {
 		fmt.Fprintln(c.out, "simulated boards; not a terminal: one line for each change, commands by line:", strings.TrimSpace(keyHelp))
 		return h.lines(ctx, c.out, os.Stdin)
 	}
 	return h.screen(ctx, c.out)
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 const keyHelp = "b bell · a accept · e end · m mute · o open · + - volume · r ringer mute · d indoor calls the door · q quit"

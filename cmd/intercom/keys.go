@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
-	"strings"
 	"time"
 
 	"intercom/identity"
@@ -107,11 +105,11 @@ type tokenShowCmd struct {
 
 // Run shows a token's claims.
 func (r tokenShowCmd) Run(_ context.Context, c console) error {
-	data, err := os.ReadFile(r.File)
+	token, err := identity.LoadToken(r.File)
 	if err != nil {
 		return fmt.Errorf("read token: %w", err)
 	}
-	claims, err := identity.Describe(strings.TrimSpace(string(data)))
+	claims, err := identity.Describe(token)
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.File, err)
 	}

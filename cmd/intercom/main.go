@@ -70,6 +70,20 @@ type console struct {
 	build    build
 }
 
+// output notes the first write that failed: what was asked for did not arrive, however the command itself ended.
+type output struct {
+	io.Writer
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.Writer.Write(p)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
 // issueTime is the time from which a token counts that is issued now. No
 // station believes a time before its build, so a token must not be used up by a
 // clock that is behind that: a board without a clock chip starts in 1970.
@@ -87,6 +101,8 @@ type command interface {
 
 // logic runs one command line and gives the exit code.
 func (c console) logic(ctx context.Context, args []string) int {
+	out := &output{Writer: c.out}
+	c.out = out
 	parser, err := arg.NewParser(arg.Config{Program: "intercom", IgnoreEnv: true}, &commands{})
 	if err != nil {
 		fmt.Fprintln(c.err, "intercom:", err)
@@ -98,7 +114,7 @@ func (c console) logic(ctx context.Context, args []string) int {
 	err = parser.Parse(args)
 	if errors.Is(err, arg.ErrHelp) {
 		parser.WriteHelp(c.out)
-		return exitOK
+		return c.finish(out.err)
 	}
 	cmd, runs := parser.Subcommand().(command)
 	if err == nil && !runs {
@@ -110,7 +126,14 @@ func (c console) logic(ctx context.Context, args []string) int {
 		parser.WriteUsage(c.err)
 		return exitUsage
 	}
-	err = cmd.Run(ctx, c)
+	if err = cmd.Run(ctx, c); err == nil {
+		err = out.err
+	}
+	return c.finish(err)
+}
+
+// finish tells an error, and gives the exit code.
+func (c console) finish(err error) int {
 	var usage usageError
 	switch {
 	case err == nil:

@@ -96,11 +96,48 @@ func TestCommandLine(t *testing.T) {
 		{"broker --authority a.pub", exitUsage, "", "--authority and --service go together"},
 		{"broker --clock-floor f", exitUsage, "", "--clock-floor goes with --authority"},
 		{"broker --service s --authority " + filepath.Join(dir, "none.pub"), exitFailed, "", "none.pub"},
-		{"broker --listen 127.0.0.1:0 --tls-cert c.pem", exitFailed, "", "set both files"},
+		{"broker --listen 127.0.0.1:0 --tls-cert c.pem", exitUsage, "", "--tls-cert and --tls-key go together"},
 	} {
 		code, out, errs := run(t, strings.Fields(tc.args)...)
 		if code != tc.code || !strings.Contains(out, tc.out) || !strings.Contains(errs, tc.errs) {
 			t.Errorf("intercom %s: code %d, want %d\nout: %s\nerr: %s", tc.args, code, tc.code, out, errs)
+		}
+	}
+}
+
+func TestBrokerListensNowhere(t *testing.T) {
+	if code, _, errs := run(t, "broker", "--listen", ""); code != exitUsage || !strings.Contains(errs, "--listen is empty") {
+		t.Errorf("code %d, %s", code, errs)
+	}
+}
+
+// What can not be printed was not done: a script would else go on with a truncated file.
+func TestOutputLost(t *testing.T) {
+	for _, args := range []string{"--help", "version", "boards", "boards simulated", "config check ../../config/sample.toml"} {
+		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer full.Close()
+		var errs bytes.Buffer
+		code := console{full, &errs, time.Now, buildInfo()}.logic(t.Context(), strings.Fields(args))
+		if code != exitFailed || !strings.Contains(errs.String(), "no space left") {
+			t.Errorf("intercom %s: code %d, %s", args, code, errs.String())
+		}
+	}
+}
+
+// A FIFO that nobody writes is an error at once, and no wait that not even SIGTERM ends.
+func TestFIFO(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for args, want := range map[string]int{
+		"key show": exitFailed, "token show": exitFailed, "config check": exitUsage, "run --config": exitUsage,
+	} {
+		if code, _, errs := run(t, append(strings.Fields(args), fifo)...); code != want || !strings.Contains(errs, fifo) {
+			t.Errorf("intercom %s FIFO: code %d, %s", args, code, errs)
 		}
 	}
 }
