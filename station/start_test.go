@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"intercom/config"
@@ -110,5 +111,34 @@ func TestStatusSocket(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(cfg.Station.StateDir, "clock-floor")); err != nil {
 		t.Errorf("the clock floor was not stored: %v", err)
+	}
+}
+
+// A station whose status socket has more clients than it takes is no dead one: its socket stays.
+func TestStatusSocketCrowded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "status.sock")
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(fd)
+	if err := syscall.Bind(fd, &syscall.SockaddrUnix{Name: path}); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Listen(fd, 0); err != nil {
+		t.Fatal(err)
+	}
+	for range 64 { // until no more are taken
+		c, err := net.Dial("unix", path)
+		if err != nil {
+			break
+		}
+		defer c.Close()
+	}
+	if l, err := listenStatus(path); err == nil || !strings.Contains(err.Error(), "a station runs with it already") {
+		t.Errorf("%v, %v", l, err)
+	}
+	if _, err := os.Lstat(path); err != nil {
+		t.Error(err)
 	}
 }

@@ -141,8 +141,11 @@ type statusSocket struct {
 func listenStatus(path string) (*statusSocket, error) {
 	l, err := net.Listen("unix", path)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		if c, err := net.DialTimeout("unix", path, statusTimeout); err == nil {
+		c, dialErr := net.DialTimeout("unix", path, statusTimeout)
+		if dialErr == nil {
 			c.Close()
+		}
+		if dialErr == nil || errors.Is(dialErr, syscall.EAGAIN) { // EAGAIN: more clients wait there than it takes, connect(2)
 			return nil, fmt.Errorf("station: status socket %s: a station runs with it already; stop that one, or give this one another state_dir", path)
 		}
 		if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSocket == 0 {
