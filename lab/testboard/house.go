@@ -44,11 +44,12 @@ const (
 	pressToLamp     = 45 * time.Millisecond // a contact that bounces for 26 ms, and a glitch filter
 	pressToRing     = 60 * time.Millisecond
 	acceptToVoice   = 45 * time.Millisecond
-	mouthToEarLimit = 75 * time.Millisecond
-	lookError       = 5 * time.Millisecond // how exactly the lines are looked at, and a timer of the board runs
-	silenceLevel    = -70.0                // dBFS
-	heardLevel      = -35.0                // dBFS
-	cpuLimit        = 0.26                 // seconds of the emulated processor for a second of call, both stations
+	mouthToEarLimit = 62 * time.Millisecond // 48 to 57 seen; with the loudspeaker's whole buffer full it is 66 and more
+	shiftedLimit    = 75 * time.Millisecond // the same after drift, or soon after a card came back
+	lookError       = 5 * time.Millisecond  // how exactly the lines are looked at, and a timer of the board runs
+	silenceLevel    = -70.0                 // dBFS
+	heardLevel      = -35.0                 // dBFS
+	cpuLimit        = 0.26                  // seconds of the emulated processor for a second of call, both stations
 )
 
 // call boots the house once and judges what it did.
