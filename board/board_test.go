@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -249,6 +250,12 @@ func TestLoad(t *testing.T) {
 	}
 	if _, err := Load(Selection{Profile: "simulated", Dir: filepath.Join(dir, "none")}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no folder: got %v, want %v", err, fs.ErrNotExist)
+	}
+	if err := syscall.Mkfifo(filepath.Join(dir, "unwritten.toml"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(Selection{Profile: "unwritten", Dir: dir}); err == nil {
+		t.Error("a FIFO that nobody writes is a profile")
 	}
 	write("simulated.toml", real)
 	if _, err := Load(Selection{Profile: "mine", Dir: dir}); err == nil || !strings.Contains(err.Error(), "simulated is built in") {

@@ -4,10 +4,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/url"
 	"os"
+	"syscall"
 	"time"
 
 	"intercom/call"
@@ -16,6 +18,7 @@ import (
 const (
 	defaultKeepAlive      = 2 * time.Second
 	maxKeepAlive          = time.Minute
+	maxCAFile             = 1 << 20 // bytes; a system's whole bundle is 0.2 MB
 	defaultConnectTimeout = 5 * time.Second
 )
 
@@ -106,9 +109,17 @@ func verifyBroker(chain []*x509.Certificate, c *tls.Config, now time.Time) error
 }
 
 func loadCA(path string) (*x509.CertPool, error) {
-	data, err := os.ReadFile(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // waits for no one who writes a FIFO
 	if err != nil {
 		return nil, fmt.Errorf("mqttpush: read CA file: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxCAFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("mqttpush: read CA file: %w", err)
+	}
+	if len(data) > maxCAFile {
+		return nil, fmt.Errorf("mqttpush: CA file %s is larger than %d bytes; want the authorities' certificates only", path, maxCAFile)
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(data) {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -47,6 +48,10 @@ func writeFile(t *testing.T, text string) (path string) {
 
 func TestNewRefuses(t *testing.T) {
 	self := address("door", "d1", "s1")
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	tests := []struct {
 		name string
 		cfg  Config
@@ -65,6 +70,8 @@ func TestNewRefuses(t *testing.T) {
 		{"a CA for nothing", Config{URL: "mqtt://broker", Self: self, CAFile: "x.pem"}, "only used with mqtts"},
 		{"no CA file", Config{URL: "mqtts://broker", Self: self, CAFile: "/none.pem"}, "/none.pem"},
 		{"an empty CA file", Config{URL: "mqtts://broker", Self: self, CAFile: writeFile(t, "")}, "no certificate"},
+		{"a CA file that nobody writes", Config{URL: "mqtts://broker", Self: self, CAFile: fifo}, "no certificate"},
+		{"a CA file without end", Config{URL: "mqtts://broker", Self: self, CAFile: "/dev/zero"}, "larger than"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

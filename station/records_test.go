@@ -143,6 +143,9 @@ func TestRecordsNoDisk(t *testing.T) {
 		log := &syncBuffer{}
 		r := openRecords(filepath.Join(t.TempDir(), "records.json"), slog.New(slog.NewTextHandler(log, nil)))
 		r.write = func(string, []byte, fs.FileMode) error { return syscall.ENOSPC }
+		if r.last() == nil {
+			t.Error("no calls are nil, which JSON calls null")
+		}
 		for i := range 3 {
 			r.add(testRecord(fmt.Sprint(i)))
 			time.Sleep(time.Minute)

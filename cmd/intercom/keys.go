@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"intercom/identity"
+	"intercom/internal/durable"
 )
 
 type keyCmd struct {
@@ -92,8 +93,8 @@ func (r tokenIssueCmd) Run(_ context.Context, c console) error {
 	if err != nil {
 		return usageError{err}
 	}
-	if err := writeFile(r.Out, []byte(token+"\n")); err != nil {
-		return err
+	if err := durable.Replace(r.Out, []byte(token+"\n"), 0o600); err != nil {
+		return fmt.Errorf("keep the token: %w", err)
 	}
 	fmt.Fprintf(c.out, "%s: token of %s/%s/%s for %v\n", r.Out, r.Service, r.User, r.Device, r.Lifetime)
 	return nil

@@ -134,8 +134,5 @@ func (versionCmd) Run(_ context.Context, c console) error {
 }
 
 func writeFile(path string, data []byte) error {
-	if err := os.WriteFile(path, data, 0o600); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return nil
+	return os.WriteFile(path, data, 0o600) // its error names the path
 }
