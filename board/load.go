@@ -11,8 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
+	"intercom/internal/durable"
 	"intercom/internal/stricttoml"
 )
 
@@ -181,7 +181,7 @@ func read(name, dir, ext string, named func(string) (string, bool), unknown erro
 	var f fs.File
 	if f, err = builtin.Open(file); err != nil {
 		file = filepath.Join(dir, name+ext)
-		if f, err = os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0); err != nil { // waits for no one who writes a FIFO
+		if f, err = durable.Open(file); err != nil {
 			return "", nil, fmt.Errorf("board: profile %s: %w", name, err)
 		}
 	}

@@ -5,11 +5,10 @@ import (
 	"io"
 	"net"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 
+	"intercom/internal/durable"
 	"intercom/internal/stricttoml"
 )
 
@@ -28,7 +27,7 @@ type source struct{ *stricttoml.Doc }
 // Load reads a configuration file. Its error is one of the file system, or a
 // *Problems.
 func Load(path string) (*Config, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // waits for no one who writes a FIFO
+	f, err := durable.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("config: %w; give the path of a station's configuration file", err)
 	}

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"strings"
-	"syscall"
+
+	"intercom/internal/durable"
 )
 
 // maxFile bounds every file that this package reads, in bytes: an authority
@@ -14,9 +14,9 @@ import (
 const maxFile = 16 << 10
 
 // readFile reads a whole regular file of at most maxFile bytes and returns its
-// mode with it, both from one open file. It waits for no one who writes a FIFO.
+// mode with it, both from one open file.
 func readFile(path string) ([]byte, fs.FileMode, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := durable.Open(path)
 	if err != nil {
 		return nil, 0, err
 	}

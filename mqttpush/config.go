@@ -8,11 +8,10 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
-	"os"
-	"syscall"
 	"time"
 
 	"intercom/call"
+	"intercom/internal/durable"
 )
 
 const (
@@ -109,7 +108,7 @@ func verifyBroker(chain []*x509.Certificate, c *tls.Config, now time.Time) error
 }
 
 func loadCA(path string) (*x509.CertPool, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // waits for no one who writes a FIFO
+	f, err := durable.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("mqttpush: read CA file: %w", err)
 	}

@@ -5,11 +5,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"strings"
-	"syscall"
 
 	"intercom/config"
+	"intercom/internal/durable"
 	"intercom/rtc"
 )
 
@@ -38,7 +37,7 @@ func openMedia(cfg *config.Config, local bool, log *slog.Logger) (*rtc.Media, er
 
 // readPassword reads the first line of a file.
 func readPassword(path string) (string, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // waits for no one who writes a FIFO
+	f, err := durable.Open(path)
 	if err != nil {
 		return "", err
 	}

@@ -6,10 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"intercom/audio"
+	"intercom/internal/durable"
 )
 
 // tone is one of the sounds of a station.
@@ -83,7 +83,7 @@ func newVoices(dir string) (*voices, error) {
 	}
 	for t := toneRing; t < tones; t++ {
 		path := filepath.Join(dir, t.String()+".wav")
-		f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // waits for no one who writes a FIFO
+		f, err := durable.Open(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

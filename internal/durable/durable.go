@@ -1,5 +1,6 @@
 // Package durable writes files that a power cut leaves whole: either the old
-// content or the new one is there afterwards, never a part of it.
+// content or the new one is there afterwards, never a part of it. It opens files
+// that may be something else.
 package durable
 
 import (
@@ -8,7 +9,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
+
+// Open opens a file for reading that somebody has named, so that it may be
+// anything: it waits for no one who writes a FIFO.
+func Open(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+}
 
 // Replace puts data at path, whatever was there.
 func Replace(path string, data []byte, perm fs.FileMode) error {
