@@ -58,15 +58,7 @@ func TestAdopterDies(t *testing.T) {
 				if ids, err := next.kit.PendingBackgroundCalls(); err != nil || !slices.Equal(ids, []string{c.ID()}) {
 					t.Fatalf("pending: %v, %v", ids, err)
 				}
-				in, err := next.adopt(c.ID())
-				if err != nil {
-					t.Fatal(err)
-				}
-				in.Accept(AcceptOptions{})
-				pass(time.Second)
-				if c.State() != StateConnected || c.Peer() != next.self || len(legsOf(c)) != 1 {
-					t.Errorf("%v with %v, %d legs", c.State(), c.Peer(), len(legsOf(c)))
-				}
+				takes(t, next, c)
 				if _, err := third.adopt(c.ID()); !errors.Is(err, ErrAlreadyAdopted) {
 					t.Errorf("adopted once more: %v", err)
 				}
@@ -96,15 +88,7 @@ func TestAdoptersDieInARow(t *testing.T) {
 					app.die(&p)
 				}
 				last := w.node("home", "panel").keeps(dir, &p)
-				in, err := last.adopt(c.ID())
-				if err != nil {
-					t.Fatal(err)
-				}
-				in.Accept(AcceptOptions{})
-				pass(time.Second)
-				if c.State() != StateConnected || c.Peer() != last.self || len(legsOf(c)) != 1 {
-					t.Errorf("%v with %v, %d legs; the last heard %v", c.State(), c.Peer(), len(legsOf(c)), last.heard())
-				}
+				takes(t, last, c)
 			})
 		})
 	}
@@ -155,15 +139,7 @@ func TestQueuedEntryOfTheOwner(t *testing.T) {
 				}
 				app.die(&p)
 				last := w.node("home", "panel").keeps(dir, &p)
-				in, err := last.adopt(c.ID())
-				if err != nil {
-					t.Fatal(err)
-				}
-				in.Accept(AcceptOptions{})
-				pass(time.Second)
-				if c.State() != StateConnected || c.Peer() != last.self || len(legsOf(c)) != 1 {
-					t.Errorf("%v with %v, %d legs; the last heard %v", c.State(), c.Peer(), len(legsOf(c)), last.heard())
-				}
+				takes(t, last, c)
 			})
 		})
 	}
@@ -227,5 +203,19 @@ func TestReplaces(t *testing.T) {
 				t.Errorf("%s that replaces %s: %v", typ, tc.replaces, err)
 			}
 		}
+	}
+}
+
+// takes lets a process adopt and accept a call, which must then be with it alone.
+func takes(t *testing.T, n *node, c *Call) {
+	t.Helper()
+	in, err := n.adopt(c.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Accept(AcceptOptions{})
+	pass(time.Second)
+	if c.State() != StateConnected || c.Peer() != n.self || len(legsOf(c)) != 1 {
+		t.Errorf("%v with %v, %d legs; who took it heard %v", c.State(), c.Peer(), len(legsOf(c)), n.heard())
 	}
 }

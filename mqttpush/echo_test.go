@@ -12,26 +12,16 @@ import (
 func newHalfDeafBroker(t *testing.T, delivered int) (addr string) {
 	t.Helper()
 	return serveEach(t, func(c net.Conn) {
-		for left := delivered; ; {
-			kind, body, err := readPacket(c)
-			if err != nil {
-				return
+		left := delivered
+		serveFake(c, []byte{qos, qos, qos}, func(body []byte) {
+			topic := 2 + int(body[0])<<8 + int(body[1]) // then the packet id, and the payload
+			id, payload := body[topic:topic+2], body[topic+2:]
+			c.Write([]byte{0x40, 2, id[0], id[1]})
+			if left--; left >= 0 {
+				n := topic + len(payload)
+				c.Write(append(append([]byte{0x30, byte(n&0x7f | 0x80), byte(n >> 7)}, body[:topic]...), payload...))
 			}
-			switch kind {
-			case 1: // CONNECT
-				c.Write([]byte{0x20, 2, 0, 0})
-			case 8: // SUBSCRIBE
-				c.Write([]byte{0x90, 5, body[0], body[1], qos, qos, qos})
-			case 3: // PUBLISH: topic, packet id, payload
-				topic := 2 + int(body[0])<<8 + int(body[1])
-				id, payload := body[topic:topic+2], body[topic+2:]
-				c.Write([]byte{0x40, 2, id[0], id[1]})
-				if left--; left >= 0 {
-					n := topic + len(payload)
-					c.Write(append(append([]byte{0x30, byte(n&0x7f | 0x80), byte(n >> 7)}, body[:topic]...), payload...))
-				}
-			}
-		}
+		})
 	})
 }
 

@@ -339,7 +339,7 @@ func TestQueuesOverflow(t *testing.T) {
 // more.
 func newFakeBroker(t *testing.T, codes ...byte) (addr string) {
 	t.Helper()
-	return serveEach(t, func(c net.Conn) { serveFake(c, codes) })
+	return serveEach(t, func(c net.Conn) { serveFake(c, codes, func([]byte) {}) })
 }
 
 // serveEach serves each connection in its goroutine, until the test's end.
@@ -363,7 +363,8 @@ func serveEach(t *testing.T, serve func(net.Conn)) (addr string) {
 	return l.Addr().String()
 }
 
-func serveFake(c net.Conn, codes []byte) {
+// serveFake answers a client, and hands over the bodies of its PUBLISH packets.
+func serveFake(c net.Conn, codes []byte, published func(body []byte)) {
 	for {
 		kind, body, err := readPacket(c)
 		if err != nil {
@@ -374,6 +375,8 @@ func serveFake(c net.Conn, codes []byte) {
 			c.Write([]byte{0x20, 2, 0, 0})
 		case 8: // SUBSCRIBE
 			c.Write(append([]byte{0x90, byte(2 + len(codes)), body[0], body[1]}, codes...))
+		case 3:
+			published(body)
 		}
 	}
 }
