@@ -338,6 +338,13 @@ func legsOf(c *Call) []leg {
 	return slices.Clone(c.s.legs)
 }
 
+// chosenOf is the nonce by which messages of a call's chosen leg are bound.
+func chosenOf(c *Call) string {
+	c.kit.mu.Lock()
+	defer c.kit.mu.Unlock()
+	return c.s.chosen
+}
+
 // TestRetiredAreBounded: a device that checks a call anew again and again does
 // not make its caller remember without end.
 func TestRetiredAreBounded(t *testing.T) {

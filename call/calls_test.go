@@ -165,12 +165,12 @@ func TestEndings(t *testing.T) {
 		{"wrong fingerprint at the callee", func(w *world) (*node, *node) {
 			d, h, _ := ring(w)
 			c := h.call()
-			h.kit.sessionEvent(c, c.s.chosen, SessionEvent{Kind: SessionAuthFailed})
+			h.kit.sessionEvent(c, chosenOf(c), SessionEvent{Kind: SessionAuthFailed})
 			return d, h
 		}, end{ReasonAuthError, SourceTransport, false}, end{ReasonAuthError, SourceTransport, false}, 127},
 		{"wrong fingerprint at the caller", func(w *world) (*node, *node) {
 			d, h, c := talk(w)
-			d.kit.sessionEvent(c, c.s.chosen, SessionEvent{Kind: SessionAuthFailed})
+			d.kit.sessionEvent(c, chosenOf(c), SessionEvent{Kind: SessionAuthFailed})
 			return d, h
 		}, end{ReasonAuthError, SourceTransport, false}, end{ReasonAuthError, SourceTransport, false}, 16},
 		{"callee's kit closed in the talk", func(w *world) (*node, *node) { d, h, _ := talk(w); h.kit.Close(); return d, h },

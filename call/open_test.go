@@ -89,7 +89,7 @@ func TestOpen(t *testing.T) {
 			home.RequestOpen()
 			pass(4 * time.Second)
 			w.set(func(w *world) { w.loss, w.pathDown = 0, false })
-			door.kit.receive(sealed(Message{ID: newID(), Call: door.id, Type: TypeOpen, Bind: door.s.chosen, From: home.kit.cfg.Self, To: door.kit.cfg.Self, Body: []byte(`{"request":1}`)}))
+			door.kit.receive(sealed(Message{ID: newID(), Call: door.id, Type: TypeOpen, Bind: chosenOf(door), From: home.kit.cfg.Self, To: door.kit.cfg.Self, Body: []byte(`{"request":1}`)}))
 			pass(100 * time.Millisecond)
 			if door.ClaimOpen() {
 				w.t.Error("the door opens for an asker that has given up")
@@ -99,7 +99,7 @@ func TestOpen(t *testing.T) {
 			w.set(func(w *world) { w.loss, w.pathDown = 1, true })
 			home.RequestOpen()
 			say := func(body string) {
-				door.kit.receive(sealed(Message{ID: newID(), Call: door.id, Type: TypeOpen, Bind: door.s.chosen, From: home.kit.cfg.Self, To: door.kit.cfg.Self, Body: []byte(body)}))
+				door.kit.receive(sealed(Message{ID: newID(), Call: door.id, Type: TypeOpen, Bind: chosenOf(door), From: home.kit.cfg.Self, To: door.kit.cfg.Self, Body: []byte(body)}))
 			}
 			say(`{"request":1}`)
 			pass(1100 * time.Millisecond)
@@ -130,7 +130,7 @@ func TestOpen(t *testing.T) {
 			home.RequestOpen()
 			pass(1100 * time.Millisecond) // it has expired
 			w.set(func(w *world) { w.loss, w.pathDown = 1, true })
-			door.kit.receive(sealed(Message{ID: newID(), Call: door.id, Type: TypeOpen, Bind: door.s.chosen, From: home.kit.cfg.Self, To: door.kit.cfg.Self, Body: []byte(`{"request":2}`)}))
+			door.kit.receive(sealed(Message{ID: newID(), Call: door.id, Type: TypeOpen, Bind: chosenOf(door), From: home.kit.cfg.Self, To: door.kit.cfg.Self, Body: []byte(`{"request":2}`)}))
 			if door.AnswerOpen(true, "") {
 				w.t.Error("it was taken for one that the application has not heard of")
 			}
@@ -205,14 +205,14 @@ func TestAtMostOneActive(t *testing.T) {
 func TestAnswerBeforeTheQuestion(t *testing.T) {
 	in(t, func(t *testing.T, w *world) {
 		door, home, c, in := talking(w)
-		door.inject(home.self, c.ID(), in.s.chosen, TypeOpen, `{"request":1}`)
+		door.inject(home.self, c.ID(), chosenOf(in), TypeOpen, `{"request":1}`)
 		if c.AnswerOpen(true, "") {
 			t.Error("an answer was taken before OnOpenRequest")
 		}
 		if slices.Contains(door.heard(), "openRequest") {
 			t.Errorf("heard %v", door.heard())
 		}
-		door.inject(home.self, c.ID(), in.s.chosen, TypeOpen, `{"request":1,"confirmed":true}`)
+		door.inject(home.self, c.ID(), chosenOf(in), TypeOpen, `{"request":1,"confirmed":true}`)
 		if !c.AnswerOpen(true, "") || c.AnswerOpen(true, "") {
 			t.Error("then it must be taken, once")
 		}

@@ -173,7 +173,7 @@ func TestStrangers(t *testing.T) {
 			t.Fatal(err)
 		}
 		spy := Address{"house", "spy", "s", "1"}
-		home.inject(spy, c.ID(), c.s.chosen, TypeStanding, `{"app_data":"Ym9v","start_message":"boo"}`)
+		home.inject(spy, c.ID(), chosenOf(c), TypeStanding, `{"app_data":"Ym9v","start_message":"boo"}`)
 		home.inject(door.self, c.ID(), "other", TypeStanding, `{"app_data":"Ym9v","start_message":"boo"}`)
 		if c.StartMessage() != "" || c.AppData() != nil {
 			t.Error("a stranger's start message was taken")
@@ -195,7 +195,7 @@ func TestNonceOfAnother(t *testing.T) {
 		door, home := w.node("door", "d1"), w.node("home", "panel").rings()
 		c := door.make("home")
 		pass(100 * time.Millisecond)
-		nonce := home.call().s.chosen
+		nonce := chosenOf(home.call())
 		was := c.sessions[nonce]
 		thief := Address{"house", "home", "thief", "1"}
 		door.inject(thief, c.ID(), nonce, TypeEnd, `{"reason":"busy"}`)
@@ -247,7 +247,7 @@ func TestEndsAreHeard(t *testing.T) {
 		kitchen, hall := w.node("home", "kitchen").rings(), w.node("home", "hall").rings()
 		c := door.make("home")
 		pass(100 * time.Millisecond)
-		lose(w, time.Millisecond, func() { door.inject(kitchen.self, c.ID(), kitchen.call().s.chosen, TypeAccept, "{}") })
+		lose(w, time.Millisecond, func() { door.inject(kitchen.self, c.ID(), chosenOf(kitchen.call()), TypeAccept, "{}") })
 		if got := last(hall); got != "disconnected multiDeviceAnswer transport false" {
 			t.Errorf("the other device heard %q", got)
 		}
@@ -355,7 +355,7 @@ func TestMuteOvertakesConnected(t *testing.T) {
 		pass(100 * time.Millisecond)
 		in := home.call()
 		in.Accept(AcceptOptions{})
-		home.inject(door.self, c.ID(), in.s.chosen, TypeMute, `{"seq":1,"on":true}`)
+		home.inject(door.self, c.ID(), chosenOf(in), TypeMute, `{"seq":1,"on":true}`)
 		pass(time.Second)
 		if d := cmp.Diff([]string{"verified false", "connected false false", "peerMuted"}, home.heard()); d != "" {
 			t.Error(d)
@@ -417,7 +417,7 @@ func TestRestartWhileRinging(t *testing.T) {
 		door, home := w.node("door", "d1"), w.node("home", "panel").rings()
 		c := door.make("home")
 		pass(100 * time.Millisecond)
-		nonce := home.call().s.chosen
+		nonce := chosenOf(home.call())
 		home.kit.sessionEvent(home.call(), nonce, SessionEvent{Kind: SessionLost})
 		pass(100 * time.Millisecond)
 		if !home.call().s.legs[0].up || !c.s.legs[0].up { // nothing else runs now
@@ -434,7 +434,7 @@ func TestForcedPreparation(t *testing.T) {
 		c := door.make("home")
 		pass(100 * time.Millisecond)
 		home.call().Accept(AcceptOptions{})
-		home.inject(door.self, c.ID(), home.call().s.chosen, TypeConnected, `{"preparation":true}`)
+		home.inject(door.self, c.ID(), chosenOf(home.call()), TypeConnected, `{"preparation":true}`)
 		pass(10 * time.Millisecond)
 		if got := last(home); got != "connected false false" {
 			t.Error(got)
@@ -538,7 +538,7 @@ func TestEveryMessageInEveryState(t *testing.T) {
 				door, home, c := p.make(w)
 				n, peer, bind := door, home.self, ""
 				if p.role == RoleCallee {
-					n, peer, bind = home, door.self, c.s.chosen
+					n, peer, bind = home, door.self, chosenOf(c)
 				} else if len(c.s.legs) > 0 {
 					bind = c.s.legs[0].nonce
 				}
@@ -617,7 +617,7 @@ func TestDeclineOfDeviceThatIsOut(t *testing.T) {
 		door, home := w.node("door", "d1"), w.node("home", "panel").rings()
 		c := door.make("home")
 		pass(100 * time.Millisecond)
-		nonce := home.call().s.chosen
+		nonce := chosenOf(home.call())
 		door.kit.sessionEvent(c, nonce, SessionEvent{Kind: SessionAuthFailed})
 		home.call().End()
 		pass(5 * time.Second)

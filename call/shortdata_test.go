@@ -48,17 +48,17 @@ func TestShortData(t *testing.T) {
 			send(w, home, "a", "3")
 		}, []string{"shortData a 1", "shortData a 3"}, []string{"shortDataResult 1 true", "shortDataResult 2 true"}},
 		{"by MQTT where there is no path", func(w *world, door, home *Call) {
-			home.kit.sessionEvent(home, home.s.chosen, SessionEvent{Kind: SessionLost})
+			home.kit.sessionEvent(home, chosenOf(home), SessionEvent{Kind: SessionLost})
 			w.set(func(w *world) { w.pathDown = true })
 			send(w, home, "a", "1")
 			pass(time.Second)
 			w.set(func(w *world) { w.pathDown = false })
-			home.kit.sessionEvent(home, home.s.chosen, SessionEvent{Kind: SessionUp})
+			home.kit.sessionEvent(home, chosenOf(home), SessionEvent{Kind: SessionUp})
 		}, []string{"shortData a 1"}, []string{"shortDataResult 1 true"}},
 		{"given once however often it comes", func(w *world, door, home *Call) {
 			send(w, home, "a", "1")
 			pass(100 * time.Millisecond)
-			again := Message{ID: newID(), Call: door.ID(), Type: TypeShortData, Bind: home.s.chosen, From: home.kit.cfg.Self, Body: []byte(`{"seq":1,"type":"a","data":"MQ=="}`)}
+			again := Message{ID: newID(), Call: door.ID(), Type: TypeShortData, Bind: chosenOf(home), From: home.kit.cfg.Self, Body: []byte(`{"seq":1,"type":"a","data":"MQ=="}`)}
 			door.kit.receive(sealed(again))
 		}, []string{"shortData a 1"}, []string{"shortDataResult 1 true"}},
 		{"late, lost and repeated", func(w *world, door, home *Call) {

@@ -177,11 +177,11 @@ func TestReasonsFromTheWire(t *testing.T) {
 		in(t, func(t *testing.T, w *world) {
 			door, home, c, in := talking(w)
 			home.kit.receive([]byte("no envelope"))
-			home.inject(door.self, c.ID(), in.s.chosen, TypeEnd, `{"reason":`)
+			home.inject(door.self, c.ID(), chosenOf(in), TypeEnd, `{"reason":`)
 			if in.State() != StateConnected || home.kit.Counters()["invalid"] == 0 {
 				t.Fatalf("a bad envelope: %v, %v", in.State(), home.kit.Counters())
 			}
-			home.inject(door.self, c.ID(), in.s.chosen, TypeEnd, fmt.Sprintf(`{"reason":%q,"source":"laterSource"}`, name))
+			home.inject(door.self, c.ID(), chosenOf(in), TypeEnd, fmt.Sprintf(`{"reason":%q,"source":"laterSource"}`, name))
 			pass(100 * time.Millisecond)
 			want := "disconnected " + strings.Replace(name, "laterVersion", "unknown", 1) + " undefined false"
 			if got := last(home); got != want {
