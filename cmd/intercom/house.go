@@ -356,25 +356,26 @@ func (t *tailWriter) String() string {
 // stop wraps an error that waiting can't mend.
 type stop struct{ error }
 
-const pollInterval = 10 * time.Millisecond
+// pollInterval is rare enough not to disturb what is measured: a call is set up between two looks.
+const pollInterval = 50 * time.Millisecond
 
-// poll asks until f is content, d is over or ctx is done.
+// poll asks each pollInterval from now, until f is content, d is over or ctx is done.
 func poll(ctx context.Context, d time.Duration, f func() error) error {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
+	err := errors.New("not asked yet")
 	for {
-		err := f()
-		var s stop
-		if err == nil || errors.As(err, &s) {
-			return err
-		}
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("after %v: %w", time.Since(began).Round(time.Millisecond), err)
 		case <-tick.C:
+		}
+		var s stop
+		if err = f(); err == nil || errors.As(err, &s) {
+			return err
 		}
 	}
 }
