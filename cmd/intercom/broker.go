@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"strconv"
 
 	"intercom/broker"
 	"intercom/identity"
@@ -24,8 +26,8 @@ func (b brokerCmd) Run(ctx context.Context, c console) (err error) {
 	log := slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	cfg := broker.Config{Listen: b.Listen, TLSCert: b.TLSCert, TLSKey: b.TLSKey, Log: log}
 	switch {
-	case b.Listen == "": // an empty variable in a script is no wish to be open to all
-		return usageError{errors.New("--listen is empty; give HOST:PORT, or :1883 for every address of this machine")}
+	case !validListen(b.Listen):
+		return usageError{fmt.Errorf("--listen is %q; want HOST:PORT, or :1883 for every address of this machine", b.Listen)}
 	case (b.TLSCert == "") != (b.TLSKey == ""):
 		return usageError{errors.New("--tls-cert and --tls-key go together; give both files, or none")}
 	case (b.Authority == "") != (b.Service == ""):
@@ -50,6 +52,14 @@ func (b brokerCmd) Run(ctx context.Context, c console) (err error) {
 	fmt.Fprintf(c.out, "%s://%s\n", scheme, br.Addr())
 	<-ctx.Done()
 	return br.Close()
+}
+
+func validListen(address string) bool {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	return err == nil
 }
 
 // admit tells the devices of a service from all others.

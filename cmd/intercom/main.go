@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -16,9 +18,33 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
+	go func() {
+		sig := untilHurried(signals, stop)
+		fmt.Fprintln(os.Stderr, "intercom: stopped at once,", sig)
+		os.Exit(exitFailed)
+	}()
 	os.Exit(console{os.Stdout, os.Stderr, time.Now, buildInfo()}.logic(ctx, os.Args[1:]))
+}
+
+// stopAlone is how long after the first signal others are that one, told twice: a terminal that goes tells a program and
+// its group, a service manager each process, and the demo its stations too. By then lamps and opener are off.
+const stopAlone = time.Second
+
+// untilHurried stops at the first signal, and returns with the one that does not want to wait for that.
+func untilHurried(signals <-chan os.Signal, stop func()) os.Signal {
+	<-signals
+	stop()
+	for alone := time.After(stopAlone); ; {
+		select {
+		case <-signals:
+		case <-alone:
+			return <-signals
+		}
+	}
 }
 
 // The exit codes.
@@ -112,16 +138,22 @@ func (c console) logic(ctx context.Context, args []string) int {
 		args = []string{"--help"}
 	}
 	err = parser.Parse(args)
-	if errors.Is(err, arg.ErrHelp) {
+	cmd, runs := parser.Subcommand().(command)
+	names := parser.SubcommandNames()
+	switch at := len(names); {
+	case !runs && at < len(args) && !strings.HasPrefix(args[at], "-"): // also before --help
+		err = fmt.Errorf("there is no command %q", args[at])
+	case errors.Is(err, arg.ErrHelp):
 		parser.WriteHelp(c.out)
 		return c.finish(out.err)
-	}
-	cmd, runs := parser.Subcommand().(command)
-	if err == nil && !runs {
+	case err == nil && !runs:
 		err = errors.New("a command is missing")
+	case err == nil:
+		err = noneEmpty(args)
 	}
 	if err != nil {
-		names := append([]string{"intercom"}, parser.SubcommandNames()...)
+		names = append([]string{"intercom"}, names...)
+		err := parserWords.ReplaceAllString(err.Error(), "$1: ")
 		fmt.Fprintf(c.err, "intercom: %v; see %s --help\n", err, strings.Join(names, " "))
 		parser.WriteUsage(c.err)
 		return exitUsage
@@ -130,6 +162,21 @@ func (c console) logic(ctx context.Context, args []string) int {
 		err = out.err
 	}
 	return c.finish(err)
+}
+
+// parserWords are what the parser says of its own workings about a value.
+var parserWords = regexp.MustCompile(`^error processing ([^ =]+)\S*: (strconv\.\w+: parsing |time: )?`)
+
+// noneEmpty refuses the empty argument of a script's empty variable: it is no file, and no wish to go without.
+func noneEmpty(args []string) error {
+	switch i := slices.Index(args, ""); {
+	case i < 0:
+		return nil
+	case strings.HasPrefix(args[i-1], "--"): // before the first there is a command
+		return fmt.Errorf("%s is empty", args[i-1])
+	default:
+		return errors.New("an argument is empty")
+	}
 }
 
 // finish tells an error, and gives the exit code.

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"intercom/internal/testhouse"
@@ -75,10 +77,15 @@ func TestCommandLine(t *testing.T) {
 		{"--help", exitOK, "a house of simulated boards", ""},
 		{"demo --help", exitOK, "--once", ""},
 		{"token issue --help", exitOK, "--lifetime TIME", ""},
-		{"dance", exitUsage, "", "dance; see intercom --help"},
+		{"dance", exitUsage, "", `there is no command "dance"; see intercom --help`},
+		{"dance --help", exitUsage, "", "dance"},
+		{"token dance --help", exitUsage, "", `there is no command "dance"; see intercom token --help`},
 		{"token", exitUsage, "", "a command is missing; see intercom token --help"},
 		{"run --confg x", exitUsage, "", "--confg; see intercom run --help"},
-		{"token issue --lifetime soon", exitUsage, "", "--lifetime"},
+		{"token issue --lifetime soon", exitUsage, "", `intercom: --lifetime: invalid duration "soon"`},
+		{"demo --once --count abc", exitUsage, "", `intercom: --count: "abc": invalid syntax`},
+		{"broker --listen 1883", exitUsage, "", `--listen is "1883"; want HOST:PORT`},
+		{"broker --listen :99999", exitUsage, "", "want HOST:PORT"},
 		{"status", exitUsage, "", "--config and --socket"},
 		{"status --config a --socket b", exitUsage, "", "--config and --socket"},
 		{"run", exitUsage, "", "CONFIG is required; see intercom run --help\nUsage: intercom run --config CONFIG"},
@@ -105,10 +112,45 @@ func TestCommandLine(t *testing.T) {
 	}
 }
 
-func TestBrokerListensNowhere(t *testing.T) {
-	if code, _, errs := run(t, "broker", "--listen", ""); code != exitUsage || !strings.Contains(errs, "--listen is empty") {
-		t.Errorf("code %d, %s", code, errs)
+// A script's empty variable is no file, no broker that is open to all, and no demo without the guest.
+func TestEmptyArguments(t *testing.T) {
+	for args, want := range map[string]string{
+		"broker --listen": "--listen is empty", "broker --authority": "--authority is empty", "run --config": "--config is empty",
+		"demo --guest": "--guest is empty", "key make": "an argument is empty; see intercom key make --help",
+	} {
+		ctx, stop := context.WithCancel(t.Context())
+		stop() // what runs all the same ends at once
+		var errs bytes.Buffer
+		code := console{io.Discard, &errs, time.Now, buildInfo()}.logic(ctx, append(strings.Fields(args), ""))
+		if code != exitUsage || !strings.Contains(errs.String(), want) {
+			t.Errorf("intercom %s \"\": code %d, %s", args, code, errs.String())
+		}
 	}
+}
+
+// A second signal hurries the stop; one that is the first, told twice, does not.
+func TestHurried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		signals, stopped := make(chan os.Signal, 1), make(chan struct{})
+		hurried := make(chan os.Signal, 1)
+		go func() { hurried <- untilHurried(signals, func() { close(stopped) }) }()
+		signals <- syscall.SIGHUP
+		<-stopped
+		signals <- syscall.SIGTERM
+		time.Sleep(stopAlone - 1)
+		signals <- syscall.SIGTERM
+		time.Sleep(1)
+		synctest.Wait()
+		select {
+		case sig := <-hurried:
+			t.Errorf("hurried by %v within %v", sig, stopAlone)
+		default:
+		}
+		signals <- syscall.SIGINT
+		if sig := <-hurried; sig != syscall.SIGINT {
+			t.Errorf("hurried by %v", sig)
+		}
+	})
 }
 
 // What can not be printed was not done: a script would else go on with a truncated file.
