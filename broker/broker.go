@@ -25,6 +25,7 @@ const (
 	maxInflight      = 256      // messages not yet confirmed, for each client and way
 	maxSubscriptions = 64       // for each client
 	maxRetained      = 1024     // a presence and a state of each client, twice over
+	maxRetainedSize  = 1 << 10  // bytes: several times a presence
 )
 
 // Config is what a Broker needs. Its zero value listens on a free port of

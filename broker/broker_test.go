@@ -156,6 +156,9 @@ func TestRetained(t *testing.T) {
 		}
 		wait(t, bad.lost, "end of the connection")
 	}
+	large := mustDial(t, b, "large")
+	large.publish(t, presence, true, strings.Repeat("x", maxRetainedSize+1))
+	wait(t, large.lost, "end of the connection")
 	late := mustDial(t, b, "late")
 	late.subscribe(t, "#")
 	late.wants(t, presence+" here")
@@ -348,6 +351,7 @@ func TestAuthenticate(t *testing.T) {
 		{"another device", func(o *mqtt.ClientOptions) { o.SetClientID("intercom:home:flat:p2:s1") }, false},
 		{"a will as another", func(o *mqtt.ClientOptions) { will(o, "intercom/v1/home/flat/p2/s1/presence", true) }, false},
 		{"a will that rings for ever", func(o *mqtt.ClientOptions) { will(o, "intercom/v1/home/flat/push", true) }, false},
+		{"a large will that stays", func(o *mqtt.ClientOptions) { o.SetWill(presence, strings.Repeat("x", maxRetainedSize+1), 1, true) }, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

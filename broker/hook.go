@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -45,7 +46,19 @@ type hook struct {
 	// hook with nothing but the server's own work, and at most one write to the
 	// client that subscribes, in between.
 	retained sync.RWMutex
+
+	told struct {
+		sync.Mutex
+		since time.Time
+		n     int // refusals since then
+	}
 }
+
+// maxTold refusals are logged in each tellTime.
+const (
+	maxTold  = 20
+	tellTime = time.Minute
+)
 
 func (h *hook) ID() string { return "intercom" }
 
@@ -76,7 +89,10 @@ func (h *hook) OnConnectAuthenticate(cl *mqtt.Client, pk packets.Packet) bool {
 		err = h.checkWill(cl, pk.Connect)
 	}
 	if err == nil {
-		err = h.listener.claim(cl.ID, cl.Net.Conn.(*conn))
+		c := cl.Net.Conn.(*conn)
+		if err = h.listener.claim(cl.ID, c); err == nil && h.verifier != nil {
+			h.listener.limit(string(pk.Connect.Username), c)
+		}
 	}
 	if err != nil {
 		h.refuse(cl, "connection", err)
@@ -107,7 +123,7 @@ func (h *hook) authenticate(c packets.ConnectParams) error {
 // checkWill is needed because the server publishes a will without asking.
 func (h *hook) checkWill(cl *mqtt.Client, c packets.ConnectParams) error {
 	t, known := parse(c.WillTopic)
-	if !h.OnACLCheck(cl, c.WillTopic, true) || c.WillRetain && !(known && t.retainable()) {
+	if !h.OnACLCheck(cl, c.WillTopic, true) || c.WillRetain && !(known && t.retainable() && len(c.WillPayload) <= maxRetainedSize) {
 		return fmt.Errorf("last will to %.300q (retained: %t) is not allowed", c.WillTopic, c.WillRetain)
 	}
 	return nil
@@ -125,6 +141,9 @@ func (h *hook) OnACLCheck(cl *mqtt.Client, s string, write bool) bool {
 	if ok && known && (write && mayPublish(d, t) || !write && maySubscribe(d, t)) {
 		return true
 	}
+	if !write && known && t.kind == "presence" { // as intercom check asks, who is there to be rung: no harm in the question
+		return false
+	}
 	h.refuse(cl, "access", fmt.Errorf("topic %.300q (publish: %t) is not this device's", s, write))
 	return false
 }
@@ -140,6 +159,8 @@ func (h *hook) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet,
 		}
 		if t, known := parse(pk.TopicName); !known || !t.retainable() {
 			err = fmt.Errorf("retained message to %.300q: only presence and state are retained", pk.TopicName)
+		} else if len(pk.Payload) > maxRetainedSize {
+			err = fmt.Errorf("retained message to %.300q of %d bytes, at most %d are kept", pk.TopicName, len(pk.Payload), maxRetainedSize)
 		} else if len(pk.Payload) > 0 && h.server.Topics.Retained.Len() >= maxRetained {
 			pk.FixedHeader.Retain = false
 		}
@@ -198,6 +219,18 @@ func (h *hook) OnPublishDropped(cl *mqtt.Client, pk packets.Packet) {
 	h.log.Debug("broker: message dropped, the client reads too slowly", "client", cl.ID, "topic", pk.TopicName)
 }
 
+// refuse tells the first refusals of each minute, and how many there were: a stranger must not fill the disk with them.
 func (h *hook) refuse(cl *mqtt.Client, what string, err error) {
+	h.told.Lock()
+	defer h.told.Unlock()
+	if now := time.Now(); now.Sub(h.told.since) >= tellTime {
+		if h.told.n > maxTold {
+			h.log.Warn("broker: more was refused", "times", h.told.n-maxTold, "since", h.told.since)
+		}
+		h.told.since, h.told.n = now, 0
+	}
+	if h.told.n++; h.told.n > maxTold {
+		return
+	}
 	h.log.Warn("broker: refused "+what, "client", fmt.Sprintf("%.300s", cl.ID), "remote", cl.Net.Remote, "err", err)
 }

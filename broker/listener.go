@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -12,15 +13,17 @@ import (
 )
 
 const (
-	maxConns       = maxClients + 32  // some more that did not say who they are yet
+	maxUnnamed     = 64 // that did not say yet who they are
+	maxConns       = maxClients + maxUnnamed
+	maxOfDevice    = 8                // of one proven device: its processes, and some that it left in a hurry
 	connectTimeout = 10 * time.Second // until a client's CONNECT is read, TLS included
 	writeTimeout   = 2 * time.Second  // a client that takes nothing for so long is gone
 	acceptPause    = 100 * time.Millisecond
 )
 
 // listener gives the MQTT server connections that can't hold it up: their
-// number is bounded, they must say who they are in time, and no write to one
-// of them lasts. (The server's own listeners wait for ever for a CONNECT, and
+// number is bounded, they must say who they are in time, no write to one
+// of them lasts, and whoever opens many ends his own, and keeps nobody else out. (The server's own listeners wait for ever for a CONNECT, and
 // a stalled subscriber stalls whoever publishes to it.) And it lets no two
 // connections of one client meet in the server, see claim.
 type listener struct {
@@ -31,6 +34,7 @@ type listener struct {
 	mu       sync.Mutex
 	conns    map[*conn]struct{}
 	byClient map[string]*conn // the newest of each client id
+	accepted uint64
 	closed   bool
 
 	serving sync.WaitGroup // one for each connection
@@ -65,16 +69,19 @@ func (l *listener) Serve(establish listeners.EstablishFn) {
 }
 
 func (l *listener) serve(accepted net.Conn, establish listeners.EstablishFn) {
-	c := &conn{Conn: accepted, raw: accepted, ended: make(chan struct{})}
+	c := &conn{Conn: accepted, raw: accepted, host: host(accepted.RemoteAddr()), ended: make(chan struct{})}
 	if l.tls != nil {
 		c.Conn = tls.Server(accepted, l.tls)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.makeRoom()
 	if l.closed || len(l.conns) >= maxConns {
 		c.raw.Close()
 		return
 	}
+	l.accepted++
+	c.number = l.accepted
 	l.conns[c] = struct{}{}
 	l.serving.Go(func() {
 		defer l.forget(c)
@@ -84,6 +91,45 @@ func (l *listener) serve(accepted net.Conn, establish listeners.EstablishFn) {
 			l.log.Debug("broker: connection ended", "remote", c.RemoteAddr(), "err", err)
 		}
 	})
+}
+
+// makeRoom ends the oldest unnamed connection of the host that has the most of them, when there are maxUnnamed. A device
+// says who it is within milliseconds, so it is seldom its.
+func (l *listener) makeRoom() {
+	oldest, of, total := make(map[string]*conn), make(map[string]int), 0
+	for c := range l.conns {
+		if c.client != "" || c.dropped {
+			continue
+		}
+		total++
+		of[c.host]++
+		if o := oldest[c.host]; o == nil || c.number < o.number {
+			oldest[c.host] = c
+		}
+	}
+	if total < maxUnnamed {
+		return
+	}
+	var victim *conn
+	for h, c := range oldest {
+		if victim == nil || of[h] > of[victim.host] || of[h] == of[victim.host] && c.number < victim.number {
+			victim = c
+		}
+	}
+	victim.drop()
+}
+
+// host is whose connection it is: an address, of IPv6 the network that one machine has to itself.
+func host(a net.Addr) string {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return a.String()
+	}
+	ip := tcp.AddrPort().Addr().Unmap()
+	if ip.Is6() {
+		return netip.PrefixFrom(ip, 64).Masked().String()
+	}
+	return ip.String()
 }
 
 func (l *listener) forget(c *conn) {
@@ -96,7 +142,32 @@ func (l *listener) forget(c *conn) {
 	}
 }
 
-var errNotForgotten = errors.New("this client's last connection does not end")
+var (
+	errNotForgotten = errors.New("this client's last connection does not end")
+	errDropped      = errors.New("too many connections")
+)
+
+// limit ends the oldest connection of a proven device that has more than maxOfDevice. Its key may have been stolen, from a
+// door's panel for example; the places of all others are not its.
+func (l *listener) limit(device string, c *conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c.device = device
+	var oldest *conn
+	n := 0
+	for o := range l.conns {
+		if o.device != device || o.dropped {
+			continue
+		}
+		n++
+		if oldest == nil || o.number < oldest.number {
+			oldest = o
+		}
+	}
+	if n > maxOfDevice {
+		oldest.drop()
+	}
+}
 
 // claim gives a client id to a connection that has proved it. The one that has
 // had it ends first, and wholly: the server forgets a client by its id, so that
@@ -105,6 +176,10 @@ var errNotForgotten = errors.New("this client's last connection does not end")
 // would stay connected, and hear nothing more.
 func (l *listener) claim(client string, c *conn) error {
 	l.mu.Lock()
+	if c.dropped {
+		l.mu.Unlock()
+		return errDropped
+	}
 	last := l.byClient[client]
 	c.client, l.byClient[client] = client, c
 	l.mu.Unlock()
@@ -139,9 +214,20 @@ func (l *listener) Close(listeners.CloseFn) {
 // may have gone out.
 type conn struct {
 	net.Conn
-	raw    net.Conn      // below TLS: its Close does not wait for a write
-	client string        // the id that it claimed; under the listener's mu
-	ended  chan struct{} // closed when the server has forgotten it
+	raw   net.Conn      // below TLS: its Close does not wait for a write
+	host  string        // where it comes from
+	ended chan struct{} // closed when the server has forgotten it
+
+	// Under the listener's mu.
+	number  uint64 // in the order of their beginning
+	client  string // the id that it claimed, "" so long as it is unnamed
+	device  string // that it has proved to be
+	dropped bool
+}
+
+func (c *conn) drop() {
+	c.dropped = true
+	c.raw.Close()
 }
 
 // SetDeadline sets the deadline of reads only; the server means the
