@@ -79,6 +79,15 @@ func (t *Transport) presence(l *link, online bool) outgoing {
 	return outgoing{topic: t.topics.presence, data: data, retained: true, link: l}
 }
 
+// twin tells of another process of this device the 1st, 2nd, 4th, 8th... time.
+func (t *Transport) twin(session string) {
+	t.counters.add("twin")
+	if n := t.twins.Add(1); t.cfg.Alone && n&(n-1) == 0 {
+		t.cfg.Log.Warn("mqtt: another station is connected as this one, perhaps with a copy of its card; each needs a name, a key and a token of its own",
+			"device", topicsOf(t.cfg.Self).presences, "session", fmt.Sprintf("%.64s", session))
+	}
+}
+
 // onPresence sets right what the broker says of this device: this process is
 // here (an old connection's will said otherwise), and of its earlier processes
 // nothing is kept.
@@ -91,6 +100,8 @@ func (t *Transport) onPresence(l *link, topic string, data []byte, retained bool
 		case l.heard <- struct{}{}:
 		default:
 		}
+	case online && !retained && topic != t.topics.presence: // and not what an earlier process left
+		t.twin(p.Session)
 	case online:
 	case topic == t.topics.presence:
 		t.send(t.presence(l, true), nil)

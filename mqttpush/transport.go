@@ -62,6 +62,8 @@ type Config struct {
 	// nil sends no credentials.
 	Sealer *identity.Sealer
 	Log    *slog.Logger // nil: discard
+	// Alone: no other process of this device is expected, and one is warned of.
+	Alone bool
 	// OnState, if not nil, is called when the connection comes up or goes,
 	// from one goroutine of the Transport; it returns soon and does not call
 	// Close. The first call is with true.
@@ -82,6 +84,7 @@ type Transport struct {
 	in  chan []byte
 
 	counters counters
+	twins    atomic.Uint64
 	deaf     int // connections in a row that did not deliver; keepConnected's
 
 	listening sync.Mutex // held while receive runs
@@ -285,6 +288,8 @@ func (t *Transport) deliver(data []byte) {
 //	connected, connect_failed, lost       connections
 //	deaf                                  connections given up because this
 //	                                      process did not hear itself
+//	twin                                  another process of this device said
+//	                                      that it is there
 //	sent                                  messages that the broker confirmed,
 //	                                      presence included
 //	send_not_connected, send_queue_full,  messages that it did not, by reason

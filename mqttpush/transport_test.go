@@ -498,3 +498,30 @@ func BenchmarkPublishToReceive(b *testing.B) {
 		})
 	}
 }
+
+// Two stations with one card's copy each tell of the other; the next life of one that ended tells of none.
+func TestTwin(t *testing.T) {
+	onBrokers(t, func(t *testing.T, s *server) {
+		log := &lines{}
+		alone := func(c *Config) { c.Alone, c.Log = true, log.logger() }
+		before := newPeer(t, s.addr, door, alone)
+		before.waitState(t, true)
+		before.Close()
+		station := newPeer(t, s.addr, address("door", "d1", "s2"), alone)
+		station.waitState(t, true)
+		eventually(t, "it hears itself", func() bool { return station.Counters()["sent"] >= 1 })
+		if log.contains("another station") {
+			t.Error("warned of its own earlier life")
+		}
+		company := newPeer(t, s.addr, address("door", "d1", "s3"), func(c *Config) { c.Log = log.logger() })
+		eventually(t, "warning of the other", func() bool {
+			return log.contains("another station is connected as this one") && log.contains("session=s3")
+		})
+		company.waitState(t, true)
+		station.Transport.send(station.presence(station.up.Load(), true), nil)
+		eventually(t, "the other to count it", func() bool { return company.Counters()["twin"] > 0 })
+		if log.contains("session=s2") {
+			t.Error("one that may have company warned, too")
+		}
+	})
+}

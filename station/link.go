@@ -23,6 +23,7 @@ func openLink(cfg *config.Config, me *owner, state func(connected bool), log *sl
 		Sealer:         me.sealer,
 		Log:            log,
 		OnState:        state,
+		Alone:          true,
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("station: %w", err)

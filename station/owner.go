@@ -18,6 +18,7 @@ type owner struct {
 	floor    *identity.Floor
 	key      identity.Key
 	token    string
+	until    time.Time // the token's end
 	verifier *identity.Verifier
 	sealer   *identity.Sealer
 	self     identity.Address // the session is new for each process
@@ -59,9 +60,12 @@ func (o *owner) prove(authorities []ed25519.PublicKey, tokenPath string) (err er
 	if o.verifier, err = identity.NewVerifier(authorities, []string{o.self.Service}, o.floor); err != nil {
 		return fmt.Errorf("station: %w", err)
 	}
-	if _, err := o.verifier.VerifyOwn(o.token, o.key, o.self); err != nil {
-		return fmt.Errorf("station: access token %s: %w; ask the service for a token for %s with the key %s", tokenPath, err, o.self.String(), o.key.Thumbprint())
+	claims, err := o.verifier.VerifyOwn(o.token, o.key, o.self)
+	if err != nil {
+		return fmt.Errorf("station: access token %s: %w; ask the service for a token for %s/%s/%s with the key %s",
+			tokenPath, err, o.self.Service, o.self.User, o.self.Device, o.key.Thumbprint())
 	}
+	o.until = claims.Expires
 	if o.sealer, err = identity.NewSealer(o.key, o.token, o.self); err != nil {
 		return fmt.Errorf("station: %w", err)
 	}

@@ -105,7 +105,7 @@ func (s *station) open(open *closers) error {
 		return err
 	}
 	open.add(me.Close)
-	s.self, s.token, s.floor = call.Address(me.self), me.token, me.floor.Now
+	s.self, s.token, s.until, s.floor = call.Address(me.self), me.token, me.until, me.floor.Now
 
 	if err := s.openHardware(open); err != nil {
 		return err

@@ -43,7 +43,7 @@ type view struct {
 	open        bool // the door
 	ringerMuted bool
 	quiet       bool // nobody is to be disturbed
-	fault       bool // no broker, no card, or a lost button
+	fault       bool // no broker, no card, a lost button, or an expired token
 }
 
 // shown is what a view looks and sounds like.

@@ -66,6 +66,7 @@ type station struct {
 	log     *slog.Logger
 	self    call.Address
 	token   string
+	until   time.Time // the token's end
 	began   time.Time
 	events  chan func()
 	presses chan gpio.ButtonEvent
@@ -92,7 +93,8 @@ type station struct {
 	ringerVolume int
 	quiet        quiet
 	lostButtons  int
-	missed       int // calls since somebody last pressed a button here
+	expired      bool // the access token
+	missed       int  // calls since somebody last pressed a button here
 	shown        shown
 	ringID       uint64      // of the ring or waiting tone in audio.LayerTone
 	rest         *time.Timer // ends after
@@ -216,7 +218,7 @@ func (s *station) view() view {
 		open:        s.opened || s.relay != nil && s.relay.State().On,
 		ringerMuted: s.ringerMuted || s.ringerVolume == 0,
 		quiet:       s.quiet.on && s.cfg.Station.Kind == config.Indoor,
-		fault:       !s.connected || s.lostButtons > 0 || s.sound.Microphone() != nil,
+		fault:       !s.connected || s.expired || s.lostButtons > 0 || s.sound.Microphone() != nil,
 		waiting:     s.back != nil && s.back.phase == ringing && !s.silent(s.back),
 		missed:      s.missed > 0,
 	}

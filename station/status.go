@@ -47,6 +47,7 @@ type Status struct {
 	Goroutines   int           `json:"goroutines"`
 	RSS          int64         `json:"rss_bytes"` // resident memory; 0: not known
 	Uptime       time.Duration `json:"uptime_ns"`
+	TokenUntil   time.Time     `json:"token_until"`     // the access token's end
 	Reset        string        `json:"reset,omitempty"` // what reset the board before this start, if it was no person: "watchdog"
 	Now          time.Duration `json:"now_ns"`          // on the clock of the stages
 }
@@ -224,7 +225,7 @@ func (s *station) status() Status {
 		State: v.phase.String(), Connected: s.connected, Muted: v.muted, Open: v.open, Held: v.held, Missed: s.missed, Quiet: v.quiet,
 		Call: callStatus(s.front), Waiting: callStatus(s.back), Last: s.records.last(), LastFault: s.records.fault(),
 		Goroutines: runtime.NumGoroutine(), RSS: resident(s.log),
-		Uptime: time.Since(s.began), Reset: s.guard.reset, Now: gpio.Monotonic(),
+		Uptime: time.Since(s.began), TokenUntil: s.until, Reset: s.guard.reset, Now: gpio.Monotonic(),
 		Counters: Counters{Kit: s.kit.Counters(), MQTT: s.link.Counters(), Card: s.sound.status(), Buttons: map[string]ButtonStatus{}},
 	}
 	if s.front != nil {
@@ -253,6 +254,9 @@ func (s *station) faults(card string) string {
 	}
 	if card != "" {
 		all = append(all, card)
+	}
+	if s.expired {
+		all = append(all, "the access token has expired on "+s.until.Format(time.RFC3339)+"; put a new one to "+s.cfg.Identity.Token+", and restart")
 	}
 	if s.lostButtons > 0 {
 		all = append(all, strconv.Itoa(s.lostButtons)+" buttons are lost")
