@@ -77,6 +77,15 @@ func OpenFloor(path string, build time.Time, log *slog.Logger) *Floor {
 	})
 }
 
+// ReadFloor is OpenFloor that stores nothing, for a look at what a station goes by.
+func ReadFloor(path string, build time.Time) *Floor {
+	f := OpenFloor("", build, nil)
+	if stored, err := loadFloor(path); err == nil {
+		f.NoteTrusted(stored)
+	}
+	return f
+}
+
 func openFloor(path string, build time.Time, log *slog.Logger, src sources) *Floor {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)

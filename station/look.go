@@ -3,7 +3,6 @@ package station
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"intercom/call"
@@ -16,7 +15,7 @@ import (
 // when the token holds. It stores nothing. The error is the one that Run would
 // give.
 func CheckKeys(cfg *config.Config, build time.Time) (until time.Time, err error) {
-	me, err := openOwner(cfg, "", build, slog.New(slog.DiscardHandler))
+	me, err := openOwner(cfg, identity.ReadFloor(floorPath(cfg), build))
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -32,7 +31,7 @@ func CheckKeys(cfg *config.Config, build time.Time) (until time.Time, err error)
 // that runs, and says which devices of some users are there. See
 // mqttpush.Look.
 func LookAtBroker(ctx context.Context, cfg *config.Config, build time.Time, users []string) (mqttpush.Probe, error) {
-	me, err := openOwner(cfg, "", build, slog.New(slog.DiscardHandler))
+	me, err := openOwner(cfg, identity.ReadFloor(floorPath(cfg), build))
 	if err != nil {
 		return mqttpush.Probe{}, err
 	}

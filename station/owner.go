@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"path/filepath"
 	"time"
 
@@ -24,10 +23,14 @@ type owner struct {
 	self     identity.Address // the session is new for each process
 }
 
-// openOwner reads who this station is. floor is the file of its clock floor, ""
-// for none.
-func openOwner(cfg *config.Config, floor string, build time.Time, log *slog.Logger) (_ *owner, err error) {
-	me := &owner{self: identity.Address{
+// openOwner reads who this station is. The clock floor is the owner's from then on.
+func openOwner(cfg *config.Config, floor *identity.Floor) (_ *owner, err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, floor.Close())
+		}
+	}()
+	me := &owner{floor: floor, self: identity.Address{
 		Service: cfg.Station.Service, User: cfg.Station.User, Device: cfg.Station.Name, Session: identity.NewID(),
 	}}
 	if me.key, err = identity.LoadKey(cfg.Identity.Key); err != nil {
@@ -40,9 +43,8 @@ func openOwner(cfg *config.Config, floor string, build time.Time, log *slog.Logg
 	if err != nil {
 		return nil, fmt.Errorf("station: %w", err)
 	}
-	me.floor = identity.OpenFloor(floor, build, log)
-	if err := me.prove(authorities, cfg.Identity.Token); err != nil {
-		return nil, errors.Join(err, me.floor.Close())
+	if err := me.prove(authorities, cfg); err != nil {
+		return nil, err
 	}
 	return me, nil
 }
@@ -56,14 +58,18 @@ func (o *owner) Close() error {
 
 // prove checks that the token is for this station and this key, so that a
 // wrong one is an error at start and not a silence when somebody rings.
-func (o *owner) prove(authorities []ed25519.PublicKey, tokenPath string) (err error) {
+func (o *owner) prove(authorities []ed25519.PublicKey, cfg *config.Config) (err error) {
 	if o.verifier, err = identity.NewVerifier(authorities, []string{o.self.Service}, o.floor); err != nil {
 		return fmt.Errorf("station: %w", err)
 	}
 	claims, err := o.verifier.VerifyOwn(o.token, o.key, o.self)
 	if err != nil {
-		return fmt.Errorf("station: access token %s: %w; ask the service for a token for %s/%s/%s with the key %s",
-			tokenPath, err, o.self.Service, o.self.User, o.self.Device, o.key.Thumbprint())
+		late := ""
+		if errors.Is(err, identity.ErrExpired) {
+			late = fmt.Sprintf(", or, if it is not that late, delete %s (docs/operating.md, The clock)", floorPath(cfg))
+		}
+		return fmt.Errorf("station: access token %s: %w; ask the service for a token for %s/%s/%s with the key %s%s",
+			cfg.Identity.Token, err, o.self.Service, o.self.User, o.self.Device, o.key.Thumbprint(), late)
 	}
 	o.until = claims.Expires
 	if o.sealer, err = identity.NewSealer(o.key, o.token, o.self); err != nil {

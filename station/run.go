@@ -13,6 +13,7 @@ import (
 	"intercom/call"
 	"intercom/config"
 	"intercom/gpio"
+	"intercom/identity"
 )
 
 // Options are what the program says, and not its configuration.
@@ -100,7 +101,7 @@ func (s *station) open(open *closers) error {
 	if s.voices, err = newVoices(s.cfg.Sound.MessagesDir); err != nil {
 		return err
 	}
-	me, err := openOwner(s.cfg, floorPath(s.cfg), s.opts.Build, s.log)
+	me, err := openOwner(s.cfg, identity.OpenFloor(floorPath(s.cfg), s.opts.Build, s.log))
 	if err != nil {
 		return err
 	}
