@@ -29,7 +29,7 @@ type source struct{ *stricttoml.Doc }
 func Load(path string) (*Config, error) {
 	f, err := durable.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("config: %w; give the path of a station's configuration file", err)
+		return nil, fmt.Errorf("config: %w; give the path of a station's configuration file that this user may read", err)
 	}
 	defer f.Close()
 	// One byte over the limit is enough for Parse to refuse it.

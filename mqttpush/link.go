@@ -3,6 +3,7 @@ package mqttpush
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -204,7 +205,16 @@ func (t *Transport) dial(ctx context.Context) (*watchedConn, error) {
 		secured := tls.Client(conn, t.tls)
 		if err := secured.HandshakeContext(ctx); err != nil {
 			conn.Close()
-			return nil, fmt.Errorf("TLS with %s: %w", t.addr, err)
+			remedy := "does the broker speak TLS there?"
+			switch {
+			case errors.As(err, new(x509.UnknownAuthorityError)):
+				remedy = "give the broker's certificate as ca in [broker]"
+			case errors.As(err, new(x509.HostnameError)):
+				remedy = "name the broker in url as its certificate does"
+			case errors.As(err, new(x509.CertificateInvalidError)):
+				remedy = "the broker needs a new certificate"
+			}
+			return nil, fmt.Errorf("TLS with %s: %w; %s", t.addr, err, remedy)
 		}
 		conn = secured
 	}

@@ -2,8 +2,15 @@ package station
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"intercom/call"
 	"intercom/config"
@@ -44,4 +51,33 @@ func LookAtBroker(ctx context.Context, cfg *config.Config, build time.Time, user
 		return p, fmt.Errorf("station: broker: %w", err)
 	}
 	return p, nil
+}
+
+// stateRoom is what a state folder should have free, in bytes: a dozen times what is kept there.
+const stateRoom = 256 << 10
+
+// CheckState says why nothing could be kept in the state folder, which it does not make.
+func CheckState(cfg *config.Config) error {
+	up := cfg.Station.StateDir
+	info, err := os.Stat(up)
+	for ; errors.Is(err, fs.ErrNotExist) && up != filepath.Dir(up); info, err = os.Stat(up) { // it would be made
+		if _, err := os.Lstat(up); err == nil {
+			break // a link to nowhere
+		}
+		up = filepath.Dir(up)
+	}
+	var disk unix.Statfs_t
+	switch {
+	case err != nil:
+	case !info.IsDir():
+		err = &fs.PathError{Op: "use", Path: up, Err: syscall.ENOTDIR}
+	case unix.Access(up, unix.W_OK|unix.X_OK) != nil:
+		err = &fs.PathError{Op: "write into", Path: up, Err: unix.Access(up, unix.W_OK|unix.X_OK)}
+	case unix.Statfs(up, &disk) == nil && disk.Bavail*uint64(disk.Bsize) < stateRoom:
+		err = &fs.PathError{Op: "write into", Path: up, Err: syscall.ENOSPC}
+	}
+	if err != nil {
+		return fmt.Errorf("station: state folder: %w; let this user write it, make room, or correct state_dir in [station]", err)
+	}
+	return nil
 }

@@ -41,7 +41,8 @@ type finding struct {
 // diagnosis looks at everything that a station needs, in the order in which
 // one thing needs the other:
 //
-//	config ─┬─▶ permissions ─┐
+//	config ─┬─▶ state
+//	        ├─▶ permissions ─┐
 //	        ├─▶ card ────────┴─▶ sound ─▶ loop (with --sound)
 //	        ├─▶ pins
 //	        ├─▶ broker ──────┐
@@ -65,6 +66,7 @@ var steps = []struct {
 	run   func(*diagnosis, context.Context)
 }{
 	{"config", nil, (*diagnosis).config},
+	{"state", []string{"config"}, (*diagnosis).state},
 	{"permissions", []string{"config"}, (*diagnosis).permissions},
 	{"card", []string{"config"}, (*diagnosis).card},
 	{"sound", []string{"permissions", "card"}, (*diagnosis).sound},

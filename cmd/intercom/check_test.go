@@ -93,6 +93,7 @@ func goodMachine() (machine, fstest.MapFS, fakeHardware, *loopCard) {
 	card := &loopCard{gain: 0.5, queue: make([]int16, 960)}
 	return machine{
 		root:    root,
+		state:   func(*config.Config) error { return nil },
 		access:  func(string) error { return nil },
 		group:   func(string) (string, error) { return "audio", nil },
 		user:    "visitor",
@@ -158,7 +159,7 @@ func TestCheckGood(t *testing.T) {
 		}
 		order = append(order, f.Step)
 	}
-	if want := "config permissions card sound loop pins broker keys clock login peer"; strings.Join(order, " ") != want {
+	if want := "config state permissions card sound loop pins broker keys clock login peer"; strings.Join(order, " ") != want {
 		t.Errorf("steps are %q", order)
 	}
 	if !strings.Contains(text, "heard 3 of 3 sweeps") || !strings.Contains(text, "20ms after they were given") {
@@ -180,7 +181,7 @@ func TestCheckFinds(t *testing.T) {
 			}
 		}
 	}
-	const everything = "permissions card sound pins broker keys clock login peer"
+	const everything = "state permissions card sound pins broker keys clock login peer"
 	tests := []struct {
 		name, from, to string // in the configuration
 		world          world
@@ -192,6 +193,9 @@ func TestCheckFinds(t *testing.T) {
 		{"no such profile", "pi-4", "pi-44", nil, "config", "no such board profile", "did you mean raspberry-pi-4?", everything},
 		{"no such sound", `"i2s"`, `"i3s"`, nil, "config", "no such sound choice", "did you mean i2s?", everything},
 		{"no such line", `"bell-1"`, `"bell-9"`, nil, "config", "button[0].name", "name one of them", everything},
+		{"no state folder", "", "", func(m *machine, _ fstest.MapFS, _ fakeHardware, _ *loopCard) {
+			m.state = func(*config.Config) error { return errors.New("no room; make some") }
+		}, "state", "no room", "make some", ""},
 		{"no permission for lines", "", "", denied("/dev/gpiochip"), "permissions", "visitor may not use /dev/gpiochip0", "usermod -aG audio visitor", "sound"},
 		{"a device of root", "", "", func(m *machine, r fstest.MapFS, h fakeHardware, c *loopCard) {
 			denied("/dev/snd/pcm")(m, r, h, c)
@@ -330,7 +334,7 @@ func TestCheckRunningStation(t *testing.T) {
 func TestCheckSimulated(t *testing.T) {
 	text := strings.NewReplacer("raspberry-pi-4", "simulated", "sound = \"i2s\"\n", "").Replace(checkText)
 	d, plain, err := check(t, text, false, func(m *machine, _ fstest.MapFS, _ fakeHardware, _ *loopCard) {
-		*m = machine{root: m.root, dial: m.dial, keys: m.keys, look: m.look, time: m.time, build: m.build}
+		*m = machine{root: m.root, state: m.state, dial: m.dial, keys: m.keys, look: m.look, time: m.time, build: m.build}
 	})
 	if err != nil || !d.OK {
 		t.Errorf("%v\n%s", err, plain)

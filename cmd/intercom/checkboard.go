@@ -40,6 +40,15 @@ func (d *diagnosis) config(context.Context) {
 	}
 }
 
+func (d *diagnosis) state(context.Context) {
+	const step = "state"
+	if err := d.machine.state(d.cfg); err != nil {
+		d.fail(step, err)
+		return
+	}
+	d.ok(step, "%s keeps what outlives a restart", d.cfg.Station.StateDir)
+}
+
 // permissions tries what this user may open, and says which group is lacking.
 func (d *diagnosis) permissions(context.Context) {
 	const step = "permissions"

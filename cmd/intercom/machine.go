@@ -24,6 +24,7 @@ import (
 // another.
 type machine struct {
 	root    fs.FS                               // "/"
+	state   func(*config.Config) error          // of the folder that a station keeps things in
 	access  func(path string) error             // for reading and writing
 	group   func(path string) (string, error)   // that owns it and may use it; "" if none may
 	user    string                              // that this program runs as
@@ -43,6 +44,7 @@ type machine struct {
 func thisMachine(build time.Time) machine {
 	m := machine{
 		root:    os.DirFS("/"),
+		state:   station.CheckState,
 		access:  func(path string) error { return unix.Access(path, unix.R_OK|unix.W_OK) },
 		group:   groupOf,
 		user:    "user " + strconv.Itoa(os.Getuid()),
