@@ -93,13 +93,17 @@ func (k *Kit) VerifyBackgroundCall(p VerifyCallParam, h BackgroundHandler) (*Bac
 	if caller.UserAddress() == k.cfg.Self.UserAddress() {
 		return nil, startError(StartIDConflict, "the caller is this user, %q", caller.User)
 	}
+	left, err := k.left(id)
+	if err != nil {
+		return nil, err
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.closed {
 		return nil, startError(StartNotInitialized, "the Kit is closed")
 	}
-	if _, ok := k.used[id]; ok || k.calls[id] != nil || k.adopting[id] {
-		return nil, startError(StartReuse, "this cc_param was used before")
+	if err := k.fresh(id); err != nil {
+		return nil, err
 	}
 	n := 0
 	for _, c := range k.calls {
@@ -119,7 +123,9 @@ func (k *Kit) VerifyBackgroundCall(p VerifyCallParam, h BackgroundHandler) (*Bac
 		return nil, startError(StartAlreadyExist, "this device calls user %q, and that call survives", caller.User)
 	}
 	b := &BackgroundCall{h: h}
-	b.c = k.verifyPushed(p, Handler{}, b)
+	if b.c, err = k.verifyPushed(p, Handler{}, b, left); err != nil {
+		return nil, err
+	}
 	b.c.next = newID()
 	return b, nil
 }
@@ -162,10 +168,16 @@ func (k *Kit) AdoptBackgroundCall(id string, h Handler) (*Call, error) {
 		return nil, fmt.Errorf("call: adopt %s: %w in this process, and there is no journal of others", id, ErrNoSuchCall)
 	}
 	k.adopting[id] = true // it counts as a call of this device already
+	k.own(id, true)       // before its owner lets go, so that it is never nobody's
 	k.mu.Unlock()
 	e, err := k.journal.claim(id, k.cfg.Self, noMic)
 	k.mu.Lock()
 	delete(k.adopting, id)
+	defer func() {
+		if c := k.calls[id]; c == nil || c.handedOver() {
+			k.disown(id)
+		}
+	}()
 	if err != nil {
 		return nil, fmt.Errorf("call: adopt %s: %w", id, err)
 	}

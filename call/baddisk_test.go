@@ -115,7 +115,7 @@ func TestJournalDiskFull(t *testing.T) {
 			}
 			return dir
 		}, func(*journal) {}, syscall.ENOSPC},
-		{"no room for a file", func(t *testing.T) string { return tmpfs(t, "nr_inodes=3,mode=0700") }, func(*journal) {}, syscall.ENOSPC},
+		{"no room for a file", func(t *testing.T) string { return tmpfs(t, "nr_inodes=4,mode=0700") }, func(*journal) {}, syscall.ENOSPC},
 		{"a dying card", func(t *testing.T) string { return t.TempDir() }, func(j *journal) {
 			j.sync = func(*os.File) error { return syscall.EIO }
 		}, syscall.EIO},

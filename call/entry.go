@@ -30,6 +30,7 @@ type entry struct {
 	AllowCallWithoutMic   bool   `json:"without_mic,omitempty"`
 	AudioActivationByUser bool   `json:"activation_by_user,omitempty"`
 	Survived              bool   `json:"survived,omitempty"` // a glare: who adopts it accepts it by that
+	Declined              bool   `json:"declined,omitempty"` // by this device's user: it rings here no more
 	AppData               []byte `json:"app_data,omitempty"`
 	StartMessage          string `json:"start_message,omitempty"`
 }

@@ -18,6 +18,7 @@ import (
 //
 //	<call id>.call   one call (entry.go). Its owner holds the file's lock.
 //	<random>.sock    a living process, which can be asked for its calls (owner.go)
+//	owners           a byte for each call that a living process has (ringsonce.go)
 //	lock             held, for some milliseconds, by who changes or reads the folder
 //	*.tmp            on its way to be a .call
 //
@@ -26,11 +27,12 @@ import (
 // the old or the new; and the lock of a .call is free only when its owner has
 // died, or has let go of it.
 type journal struct {
-	dir   string
-	sock  *ownerSocket // nil: none could be made
-	clock func() (boot string, now time.Duration, err error)
-	sync  func(*os.File) error
-	dial  func(network, address string, timeout time.Duration) (net.Conn, error)
+	dir    string
+	owners *owners
+	sock   *ownerSocket // nil: none could be made
+	clock  func() (boot string, now time.Duration, err error)
+	sync   func(*os.File) error
+	dial   func(network, address string, timeout time.Duration) (net.Conn, error)
 
 	turn chan struct{} // holds one of this process, and guards what follows; the folder's lock is for the others
 	lock *os.File
@@ -68,7 +70,11 @@ func newJournal(dir string) (*journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("call: journal: %w; give a folder that this user may write, or none", err)
 	}
-	return &journal{dir: dir, clock: bootTime, sync: (*os.File).Sync, dial: net.DialTimeout, turn: make(chan struct{}, 1), lock: lock, held: map[string]*os.File{}}, nil
+	own, err := os.OpenFile(filepath.Join(dir, "owners"), os.O_RDWR|os.O_CREATE|openFlags, 0o600)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("call: journal: %w; give a folder that this user may write, or none", err), lock.Close())
+	}
+	return &journal{dir: dir, owners: &owners{f: own}, clock: bootTime, sync: (*os.File).Sync, dial: net.DialTimeout, turn: make(chan struct{}, 1), lock: lock, held: map[string]*os.File{}}, nil
 }
 
 // locked runs f while no other process reads or changes the folder.
@@ -108,7 +114,7 @@ func (j *journal) put(e entry, left time.Duration, given func() bool) error {
 		if _, err := os.Lstat(j.path(e.id())); n >= maxEntries && err != nil { // a known one takes no more room
 			return fmt.Errorf("call: journal %s: it is full, with %d calls", j.dir, n)
 		}
-		if e.State == entryAdopted {
+		if e.State == entryAdopted || e.State == entryEnded {
 			defer j.release(e.id())
 		}
 		return j.write(e, j.sync)
@@ -126,8 +132,8 @@ func (j *journal) leave(id string) error {
 }
 
 // strike lets go of an own entry: it is removed, or leaves a word on what
-// became of the call. What another process has put in its place is left alone.
-func (j *journal) strike(id string, e entry) error {
+// became of the call, of whose ring so much is left. What another process has put in its place is left alone.
+func (j *journal) strike(id string, e entry, left time.Duration) error {
 	return j.locked(func(boot string, now time.Duration) error {
 		f := j.held[id]
 		if f == nil {
@@ -139,7 +145,7 @@ func (j *journal) strike(id string, e entry) error {
 		} else if e.State == entryNone {
 			return os.Remove(path)
 		}
-		e.Boot, e.Until, e.AppData = boot, now.Milliseconds(), nil
+		e.Boot, e.Until = boot, (now + left).Milliseconds()
 		return j.write(e, j.sync)
 	})
 }
@@ -220,9 +226,8 @@ type file struct {
 	old   bool  // of an earlier boot, or its ring is over
 }
 
-// read reads the entry of a call. The file is given, locked, where it is free;
-// nil else.
-func (j *journal) read(id, boot string, now time.Duration) (e file, f *os.File) {
+// load reads the entry of a call. The file is given if there is one.
+func (j *journal) load(id string) (e file, f *os.File) {
 	e.id = id
 	f, err := os.OpenFile(j.path(id), os.O_RDWR|openFlags, 0)
 	if err != nil {
@@ -242,6 +247,15 @@ func (j *journal) read(id, boot string, now time.Duration) (e file, f *os.File) 
 		e.entry, err = parseEntry(data)
 	}
 	e.err = err
+	return e, f
+}
+
+// read reads the entry of a call. The file is given, locked, where it is free;
+// nil else.
+func (j *journal) read(id, boot string, now time.Duration) (e file, f *os.File) {
+	if e, f = j.load(id); f == nil {
+		return e, nil
+	}
 	e.free = lockFile(f) == nil
 	e.old = e.entry.Boot != boot || now.Milliseconds() >= e.entry.Until
 	if !e.free {
@@ -249,6 +263,20 @@ func (j *journal) read(id, boot string, now time.Duration) (e file, f *os.File) 
 		return e, nil
 	}
 	return e, f
+}
+
+// word is what the journal says of a call of this device, whoever has it; no
+// lock is waited for. Nothing is said of a call of an earlier boot.
+func (j *journal) word(id string, self Address) entry {
+	e, f := j.load(id)
+	if f != nil {
+		_ = f.Close() // only read
+	}
+	boot, _, err := j.clock()
+	if err != nil || e.err != nil || e.entry.Boot != boot || !e.entry.of(self) || e.entry.id() != id {
+		return entry{}
+	}
+	return e.entry
 }
 
 // ids are the calls of the folder, at most so many as can be there.
@@ -414,7 +442,7 @@ func (j *journal) close() error {
 	for id := range j.held {
 		j.release(id)
 	}
-	return j.lock.Close()
+	return errors.Join(j.owners.close(), j.lock.Close())
 }
 
 // same reports whether f, if any, is still what path names.

@@ -599,6 +599,17 @@ func TestJournalClock(t *testing.T) {
 		t.Errorf("after a boot: %v", err)
 	}
 	boot = "boot-1"
+	for _, tc := range []struct {
+		self Address
+		boot string
+		want int // nonces
+	}{{journalSelf, "boot-1", 1}, {Address{"house", "home", "panel", "another"}, "boot-1", 1}, {Address{"house", "home", "hall", "s"}, "boot-1", 0}, {journalSelf, "boot-2", 0}} {
+		boot = tc.boot
+		if got := len(next.word("c1", tc.self).Nonces); got != tc.want {
+			t.Errorf("%v is told %d nonces after %s, want %d", tc.self, got, boot, tc.want)
+		}
+	}
+	boot = "boot-1"
 	if _, left, err := next.take("c1", journalSelf, nil, ""); err != nil || left != 29*time.Second {
 		t.Errorf("%v left, %v", left, err)
 	}
@@ -629,7 +640,7 @@ func TestJournalFull(t *testing.T) {
 		t.Errorf("one more: %v", err)
 	}
 	for i := range maxEntries {
-		if err := j.strike(fmt.Sprint("c", i), entry{State: entryEnded, CCParam: someEntry(fmt.Sprint("c", i)).CCParam, Owner: journalSelf}); err != nil {
+		if err := j.strike(fmt.Sprint("c", i), entry{State: entryEnded, CCParam: someEntry(fmt.Sprint("c", i)).CCParam, Owner: journalSelf}, 0); err != nil {
 			t.Fatal(err)
 		}
 	}

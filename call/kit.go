@@ -31,8 +31,10 @@ type Config struct {
 	OnRecord func(Record)
 	// Journal is a folder that background calls are kept in, so that another
 	// process of this device can adopt them, also after this one was killed;
-	// "": none. It is made, for this user alone, if there is none. What goes
-	// wrong with it is told by JournalErr, and the calls go on without it.
+	// "": none. It is also where the processes of a device meet, so that one
+	// of them rings: the others get no OnPush of that call while it lives. It
+	// is made, for this user alone, if there is none. What goes wrong with it
+	// is told by JournalErr, and the calls go on without it.
 	Journal string
 	// JournalIncoming keeps every verified call there while it rings, so that
 	// a station that was killed finds it in PendingBackgroundCalls.
@@ -74,9 +76,9 @@ type Kit struct {
 	runners  map[*runner]bool
 	notifier *runner // of notify; done when OnPush is called no more
 	closed   bool
-	adopting map[string]bool  // calls on their way here from another process
-	orphans  map[string]entry // calls of a killed process of this device, from the journal
-	badDisk  error            // why the journal does not work
+	adopting map[string]bool      // calls on their way here from another process
+	others   map[string]time.Time // call ids that the journal may tell of: another process of this device had them
+	badDisk  error                // why the journal does not work
 }
 
 // NewKit checks cfg and starts listening.
@@ -99,7 +101,7 @@ func NewKit(cfg Config) (*Kit, error) {
 	k := &Kit{
 		cfg: cfg, log: cfg.Log, callID: newID,
 		pushes: make(chan string, 16), records: make(chan Record, 64),
-		calls: map[string]*Call{}, used: map[string]time.Time{}, known: map[string]time.Time{}, told: map[string]time.Time{}, refused: map[string]*refusal{},
+		calls: map[string]*Call{}, used: map[string]time.Time{}, known: map[string]time.Time{}, told: map[string]time.Time{}, others: map[string]time.Time{}, refused: map[string]*refusal{},
 		counters: map[string]uint64{}, runners: map[*runner]bool{}, notifier: newRunner(), adopting: map[string]bool{},
 	}
 	k.ctx, k.cancel = context.WithCancel(context.Background())

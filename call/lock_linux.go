@@ -17,6 +17,29 @@ func lockFile(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK
 
 func unlockFile(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }
 
+// lockByte takes or frees one byte's lock without waiting. It belongs to the open
+// file (F_OFD_SETLK, fcntl(2)), not to the process, and one that is held changes
+// its kind in one step.
+func lockByte(f *os.File, at int64, l byteLock) error {
+	typ := [...]int16{byteFree: syscall.F_UNLCK, byteShared: syscall.F_RDLCK, byteAlone: syscall.F_WRLCK}[l]
+	return syscall.FcntlFlock(f.Fd(), ofdSetLock, &syscall.Flock_t{Type: typ, Start: at, Len: 1})
+}
+
+// byteTaken reports whether another open file has a byte's lock.
+func byteTaken(f *os.File, at int64) (bool, error) {
+	l := syscall.Flock_t{Type: syscall.F_WRLCK, Start: at, Len: 1}
+	err := syscall.FcntlFlock(f.Fd(), ofdGetLock, &l)
+	return l.Type != syscall.F_UNLCK, err
+}
+
+// isTaken reports whether another open file has what was wanted.
+func isTaken(err error) bool { return errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) }
+
+const (
+	ofdGetLock = 36 // F_OFD_GETLK and F_OFD_SETLK (include/uapi/asm-generic/fcntl.h); syscall has no names for them
+	ofdSetLock = 37
+)
+
 // openFlags follow no symbolic link and wait for no pipe.
 const openFlags = syscall.O_NOFOLLOW | syscall.O_NONBLOCK | syscall.O_CLOEXEC
 

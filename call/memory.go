@@ -41,6 +41,9 @@ func (k *Kit) forget(c *Call) {
 		delete(k.calls, c.id)
 	}
 	if c.role == RoleCallee {
+		if !c.handedOver() { // else another call or process has it
+			k.disown(c.id)
+		}
 		remember(k.used, c.id, 2*DefaultRingTime)
 	}
 }

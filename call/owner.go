@@ -173,7 +173,12 @@ func (k *Kit) answer(conn net.Conn) error {
 	defer k.mu.Unlock()
 	c.granted = false
 	if err == nil {
-		if k.apply(c, evHandOver{}) && c.entered != entryNone { // refused where it has ended meanwhile: the caller will say so
+		if !k.apply(c, evHandOver{}) { // it has ended meanwhile: the caller will say so
+			return nil
+		}
+		remember(k.others, c.id, 2*DefaultRingTime)
+		k.disown(c.id)
+		if c.entered != entryNone {
 			k.write(entryOp{do: entryLeave, id: c.id})
 		}
 	}
@@ -244,14 +249,15 @@ func (k *Kit) openJournal() {
 }
 
 func (k *Kit) useJournal(j *journal) {
-	k.journal, k.entries, k.orphans = j, make(chan entryOp, maxCalls), map[string]entry{}
-	list, bad, err := j.pending(k.cfg.Self)
-	for _, e := range list {
-		if e.free {
-			k.orphans[e.id] = e.entry
-		}
+	_, bad, err := j.pending(k.cfg.Self)
+	ids, _, err2 := j.ids()
+	k.mu.Lock()
+	k.journal, k.entries = j, make(chan entryOp, maxCalls)
+	for _, id := range ids {
+		remember(k.others, id, 2*DefaultRingTime)
 	}
-	if err := errors.Join(bad, err); err != nil {
+	k.mu.Unlock()
+	if err := errors.Join(bad, err, err2); err != nil {
 		k.log.Warn("call: journal", "err", err)
 	}
 	k.work.Go(k.keepJournal)
@@ -284,9 +290,9 @@ func (k *Kit) keep(op entryOp) {
 	var err error
 	switch op.do {
 	case entryPut:
-		err = k.journal.put(op.entry, op.ends-k.cfg.Now(), func() bool { return k.gave(op.id) })
+		err = k.journal.put(op.entry, op.ends-k.cfg.Now(), func() bool { return op.entry.State != entryEnded && k.gave(op.id) })
 	case entryStrike:
-		err = k.journal.strike(op.id, op.entry)
+		err = k.journal.strike(op.id, op.entry, op.ends-k.cfg.Now())
 	case entryLeave:
 		err = k.journal.leave(op.id)
 	}
@@ -387,16 +393,24 @@ func (k *Kit) enter(c *Call) {
 
 // strike has the journal let go of a call. k.mu is held.
 func (k *Kit) strike(c *Call, what entryState) {
-	if c.entered == entryNone || c.entered == entryAdopted {
+	if c.entered == entryNone || c.entered == entryAdopted && c.began != 0 {
 		return
 	}
-	c.entered = entryNone
-	e := c.entry()
-	e.State = what
-	if c.background == nil && what == entryEnded {
-		e.State = entryNone
+	op := entryOp{do: entryStrike, id: c.id, entry: c.entry(), ends: k.cfg.Now()}
+	declined := what == entryEnded && c.over.Reason == ReasonDecline && c.over.Source == SourceCallee
+	kept := c.background != nil || declined || c.entered == entryAdopted
+	if c.entered == entryAdopted { // this process holds it no more
+		op.do = entryPut
 	}
-	k.write(entryOp{do: entryStrike, id: c.id, entry: e})
+	c.entered = entryNone
+	op.entry.State, op.entry.Declined, op.entry.AppData = what, declined, nil
+	if declined { // its caller may ring others until then
+		op.ends = c.ringEnd
+	}
+	if what == entryEnded && !kept {
+		op.entry.State = entryNone
+	}
+	k.write(op)
 }
 
 func (k *Kit) write(op entryOp) {

@@ -54,7 +54,7 @@ func TestGrant(t *testing.T) {
 		if _, err := daemon.adopt(c.ID()); !errors.Is(err, ErrAlreadyAdopted) {
 			t.Errorf("adopted here, too: %v", err)
 		}
-		if _, err := daemon.verify(daemon.wait().c.param.CCParam.String()); !errors.Is(err, StartReuse) {
+		if _, err := daemon.verify(daemon.wait().c.param.CCParam.String()); !errors.Is(err, StartInvalidState) {
 			t.Errorf("verified here, too: %v", err)
 		}
 	})
@@ -92,21 +92,6 @@ func TestGrantUnheard(t *testing.T) {
 		}
 		if _, err := daemon.adopt(c.ID()); err != nil {
 			t.Errorf("adopted here: %v", err)
-		}
-	})
-}
-
-// TestNoOrphanOfALivingProcess: a station that starts beside a daemon that
-// rings, and verifies the same call, takes nothing away from it.
-func TestNoOrphanOfALivingProcess(t *testing.T) {
-	in(t, func(t *testing.T, w *world) {
-		var p pipes
-		dir := t.TempDir()
-		daemon, c := rung(t, w, dir, &p)
-		app := w.node("home", "panel").keeps(dir, &p).rings()
-		pass(2 * time.Second)
-		if n := len(legsOf(c)); n != 2 || app.call() == nil || app.call().State() != StateVerified || daemon.wait().State() != StateVerified {
-			t.Errorf("%d legs, the daemon heard %v, the station %v", n, daemon.heard(), app.heard())
 		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -197,6 +198,7 @@ func processMain(role string) int {
 		Journal: filepath.Join(dir, "journal"), JournalIncoming: role == "station",
 	}
 	var k *Kit
+	var rings atomic.Pointer[Call]
 	ready := make(chan struct{})
 	cfg.OnPush = func(text string) {
 		<-ready
@@ -212,7 +214,7 @@ func processMain(role string) int {
 				OnDisconnected: func(_ *BackgroundCall, d Disconnected) { say("disconnected %s", d.Reason) },
 			})
 		case role == "station":
-			_, err = k.VerifyCall(p, Handler{OnVerified: func(c *Call, _ bool) { say("rings %v", c.Ringing()) }})
+			_, err = k.VerifyCall(p, Handler{OnVerified: func(c *Call, _ bool) { rings.Store(c); say("rings %v", c.Ringing()) }})
 		}
 		if err != nil {
 			say("error %v", err)
@@ -229,7 +231,17 @@ func processMain(role string) int {
 	in := bufio.NewScanner(os.Stdin)
 	say("ready")
 	for in.Scan() {
-		adoptAll(k, say)
+		switch in.Text() {
+		case "adopt":
+			adoptAll(k, say)
+		case "accept":
+			say("accepts %v", rings.Load().Accept(AcceptOptions{}))
+		case "elsewhere":
+			for k.Counters()["elsewhere"] < 2 { // the push comes each second
+				time.Sleep(time.Millisecond)
+			}
+			say("it rings elsewhere")
+		}
 	}
 	if err := k.Close(); err != nil {
 		say("error %v", err)
@@ -255,7 +267,10 @@ func adoptAll(k *Kit, say func(string, ...any)) {
 			say("not adopted: %v", err)
 			continue
 		}
-		say("has %s %q %v %v", c.AppData(), c.StartMessage(), c.Ringing(), c.Accept(AcceptOptions{}))
+		say("has %s %q %v", c.AppData(), c.StartMessage(), c.Ringing()) // first: connected may come before Accept has returned
+		if !c.Accept(AcceptOptions{}) {
+			say("not accepted")
+		}
 	}
 }
 
@@ -306,9 +321,9 @@ func (p *process) want(line string) {
 	}
 }
 
-func (p *process) tell() {
+func (p *process) tell(what string) {
 	p.t.Helper()
-	if _, err := p.in.WriteString("adopt\n"); err != nil {
+	if _, err := p.in.WriteString(what + "\n"); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -387,8 +402,8 @@ func TestTwoProcesses(t *testing.T) {
 				}
 			}
 			second := startProcess(t, tc.second, dir)
-			second.tell()
-			second.want(`has cam=1 "parcel" true true`)
+			second.tell("adopt")
+			second.want(`has cam=1 "parcel" true`)
 			if !tc.kill {
 				first.want("adopted")
 			}
@@ -400,7 +415,7 @@ func TestTwoProcesses(t *testing.T) {
 			if n := len(legsOf(c)); n != 1 {
 				t.Errorf("the caller sees %d devices", n)
 			}
-			second.tell()
+			second.tell("adopt")
 			second.want("nothing is pending: <nil>")
 			c.End()
 			second.want("disconnected normal")
@@ -414,6 +429,51 @@ func TestTwoProcesses(t *testing.T) {
 			if left := append(names(t, journal, suffixSock), names(t, journal, suffixTmp)...); len(left) > 1 || len(left) == 1 && !tc.kill {
 				t.Errorf("left in the journal: %v", left)
 			}
+		})
+	}
+}
+
+// TestTwoProcessesRingOnce: a process that starts while another one of its device
+// rings does not ring, and rings when that one is killed.
+func TestTwoProcessesRingOnce(t *testing.T) {
+	for name, role := range map[string]string{"a station": "station", "a daemon": "daemon"} {
+		t.Run(name, func(t *testing.T) {
+			dir, err := os.MkdirTemp("", "intercom-call-")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { os.RemoveAll(dir) })
+			newHub(t, dir)
+			door, heard := ringer(t, dir)
+			first := startProcess(t, role, dir)
+			c, err := door.MakeCall(MakeCallParam{
+				MyUserID: "door", MyServiceID: "house", PeerUserID: "home", PeerServiceID: "house", AccessToken: "token",
+			}, Handler{OnConnected: func(c *Call, _, _ bool) { heard <- "connected " + c.Peer().Session }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			first.want("rings true")
+			for len(names(t, filepath.Join(dir, "journal"), suffixCall)) == 0 { // its disk may be slow
+				time.Sleep(time.Millisecond)
+			}
+			second := startProcess(t, "station", dir)
+			second.tell("elsewhere")
+			second.want("it rings elsewhere")
+			legs := legsOf(c)
+			if len(legs) != 1 {
+				t.Fatalf("the caller sees %+v", legs)
+			}
+			if err := first.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			second.want("rings true")
+			second.tell("accept")
+			second.want("accepts true")
+			if got := <-heard; got == "connected "+legs[0].addr.Session || len(legsOf(c)) != 1 {
+				t.Errorf("the caller is %s, and sees %+v", got, legsOf(c))
+			}
+			c.End()
+			second.stop()
 		})
 	}
 }
@@ -442,7 +502,7 @@ func TestTwoProcessesRace(t *testing.T) {
 		apps = append(apps, startProcess(t, "app", dir))
 	}
 	for _, a := range apps {
-		a.tell()
+		a.tell("adopt")
 	}
 	won := 0
 	for _, a := range apps {

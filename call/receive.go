@@ -42,12 +42,12 @@ func (k *Kit) receive(data []byte) {
 		return
 	}
 	c := k.calls[msg.Call]
+	if c != nil && (c.role == RoleCallee && msg.From != c.peer || msg.From.UserAddress() != c.peer.UserAddress()) {
+		k.drop("stranger", nil)
+		return
+	}
 	switch {
-	case c != nil:
-		if c.role == RoleCallee && msg.From != c.peer || msg.From.UserAddress() != c.peer.UserAddress() {
-			k.drop("stranger", nil)
-			return
-		}
+	case c != nil && !(msg.Type == TypePush && k.backFrom(c)):
 		if msg.Type == TypePush {
 			k.backgroundInGlare(c)
 		}
@@ -94,6 +94,9 @@ func (k *Kit) pushed(msg Message, b *PushBody) {
 	if _, ok := k.known[cc.callID]; ok {
 		remember(k.known, cc.callID, 2*DefaultRingTime)
 		return // the application had it
+	}
+	if k.survivor.id != cc.callID && k.elsewhere(cc.callID) {
+		return
 	}
 	select {
 	case k.pushes <- b.CCParam:

@@ -86,16 +86,22 @@ func (k *Kit) VerifyCall(p VerifyCallParam, h Handler) (*Call, error) {
 	if err := k.microphone(p.AllowCallWithoutMic); err != nil {
 		return nil, err
 	}
+	id := p.CCParam.callID
+	left, err := k.left(id)
+	if err != nil {
+		return nil, err
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.closed {
 		return nil, startError(StartNotInitialized, "the Kit is closed")
 	}
-	id := p.CCParam.callID
 	b := k.calls[id]
 	again := b != nil && b.background != nil && !b.granted && b.s.phase != StateDisconnected // no reuse: it takes over
-	if _, ok := k.used[id]; (ok || b != nil || k.adopting[id]) && !again {
-		return nil, startError(StartReuse, "this cc_param was used before")
+	if !again {
+		if err := k.fresh(id); err != nil {
+			return nil, err
+		}
 	}
 	switch own, g := k.glare(p.CCParam, 0); {
 	case g == glareLost:
@@ -113,17 +119,38 @@ func (k *Kit) VerifyCall(p VerifyCallParam, h Handler) (*Call, error) {
 	if again {
 		return k.replace(b, p, h, false)
 	}
-	return k.verifyPushed(p, h, nil), nil
+	return k.verifyPushed(p, h, nil, left)
 }
 
-// verifyPushed starts the live check of a call whose push came. A process of
-// this device may have been killed that had it: it goes on with what the
-// journal says of that. k.mu is held.
-func (k *Kit) verifyPushed(p VerifyCallParam, h Handler, b *BackgroundCall) *Call {
-	dead := k.orphans[p.CCParam.callID]
-	c := k.verify(p, h, b, evVerify{replaces: dead.Nonces})
-	c.acceptsItself = c.acceptsItself || dead.Survived
-	return c
+// fresh reports why a call can not be verified: it was, or is in no state for
+// it. k.mu is held.
+func (k *Kit) fresh(id string) error {
+	c := k.calls[id]
+	if k.adopting[id] || c != nil && (c.granted || c.handedOver()) {
+		return startError(StartInvalidState, "the call is on its way from one process of this device to another")
+	}
+	if _, ok := k.used[id]; ok || c != nil {
+		return startError(StartReuse, "this cc_param was used before")
+	}
+	return nil
+}
+
+// verifyPushed starts the live check of a call whose push came, unless another
+// process of this device has it. One may have been killed that had it: this one
+// goes on with what the journal says of that. k.mu is held.
+func (k *Kit) verifyPushed(p VerifyCallParam, h Handler, b *BackgroundCall, left entry) (*Call, error) {
+	id := p.CCParam.callID
+	if !k.own(id, false) {
+		if k.survivor.id != id {
+			delete(k.known, id) // it may ring here yet
+			return nil, startError(StartInvalidState, "another process of this device has the call")
+		}
+		k.own(id, true)
+		left = entry{} // that one lives
+	}
+	c := k.verify(p, h, b, evVerify{replaces: left.Nonces})
+	c.acceptsItself = c.acceptsItself || left.Survived
+	return c, nil
 }
 
 // verify starts the live check of an incoming call. k.mu is held.

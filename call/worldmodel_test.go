@@ -13,7 +13,8 @@ import (
 
 // stationNames are the stations of every world: user and device. The first
 // calls most. The last is a second process of the kitchen's device: it calls,
-// and adopts what that one has, but rings by itself for nothing.
+// adopts what that one has, and rings by itself if it is so planned and there is
+// a journal, where the two meet.
 var stationNames = [][2]string{{"door", "d1"}, {"home", "kitchen"}, {"home", "hall"}, {"gate", "g1"}, {"home", "kitchen"}}
 
 const theKitchen, itsApp = 1, 4
@@ -91,9 +92,10 @@ type simStation struct {
 	life         int
 
 	// of the present life
-	line *line
-	kit  *Kit
-	dead bool
+	line      *line
+	kit       *Kit
+	dead      bool
+	elsewhere uint64 // pushes of calls that another process of the device has
 
 	mu      sync.Mutex
 	pending []string // cc_params that a slow application has yet to verify
@@ -105,6 +107,7 @@ func newSimStation(w *simWorld, i int) *simStation {
 	if s.app {
 		s.twin = w.stations[theKitchen]
 		s.twin.twin, s.plan.journal = s, s.twin.plan.journal
+		s.plan.rings = s.plan.rings && s.plan.journal
 	}
 	s.start()
 	return s
@@ -116,14 +119,14 @@ func (s *simStation) start() {
 	if s.app {
 		s.name = fmt.Sprintf("%s-app#%d", s.device, s.life)
 	}
-	s.dead = false
+	s.dead, s.elsewhere = false, 0
 	s.line = s.w.sim.line(Address{"house", s.user, s.device, strings.ReplaceAll(s.name, "#", ".")})
 	line := s.line
 	k, err := NewKit(Config{
 		Self: line.self, Token: "token", Transport: line, Sealer: plainSealer{}, Media: line,
 		OnPush:        func(cc string) { s.pushed(line, cc) },
 		OnRecord:      func(r Record) { s.recorded(line, r) },
-		NoCallWaiting: s.plan.noWaiting, AcceptEndsOther: s.plan.endsOther, JournalIncoming: !s.app,
+		NoCallWaiting: s.plan.noWaiting, AcceptEndsOther: s.plan.endsOther, JournalIncoming: !s.app || s.plan.kept,
 	})
 	if err == nil && s.plan.journal && s.w.dir != "" {
 		err = s.w.pipes.keepIn(k, filepath.Join(s.w.dir, s.device), func(j *journal) {
@@ -175,7 +178,7 @@ func (s *simStation) crash() {
 }
 
 func (s *simStation) pushed(l *line, cc string) {
-	if s.app {
+	if s.app && !s.plan.rings {
 		return
 	}
 	if s.plan.slow {
@@ -207,36 +210,72 @@ func (s *simStation) verify(l *line, text string) {
 	}
 	x := s.side(l, RoleCallee, p.CallID())
 	x.peer = p.Caller().User
-	_, x.heir = s.kit.orphans[x.id]
+	s.kit.mu.Lock()
+	_, x.heir = s.kit.others[x.id]
+	s.kit.mu.Unlock()
 	if s.plan.background {
 		s.verifyBackground(x, p)
 		return
 	}
 	c, err := s.kit.VerifyCall(VerifyCallParam{MyUserID: s.user, MyServiceID: "house", CCParam: p, AudioActivationByUser: x.byUser(), MicNoSourceTimeout: x.micTimeout()}, x.handler())
 	if err != nil {
-		s.w.log("%s: verify: %v", s.name, StartReason(err))
-		if r := StartReason(err); r != StartAlreadyExist && r != StartNotInitialized && r != StartReuse {
-			s.w.fail("%s: verify: %v", s.name, err)
-		}
+		s.refused("verify", err)
 		return
 	}
+	s.w.tookUp(x)
 	x.enter(c)
 }
 
 func (s *simStation) verifyBackground(x *side, p CCParam) {
 	b, err := s.kit.VerifyBackgroundCall(VerifyCallParam{MyUserID: s.user, MyServiceID: "house", CCParam: p, AudioActivationByUser: x.byUser()}, x.backgroundHandler())
 	if err != nil {
-		s.w.log("%s: verify in background: %v", s.name, StartReason(err))
-		if r := StartReason(err); r != StartNotInitialized && r != StartReuse && r != StartAlreadyExist {
-			s.w.fail("%s: verify in background: %v", s.name, err)
-		}
+		s.refused("verify in background", err)
 		return
 	}
+	s.w.tookUp(x)
 	x.mu.Lock()
 	x.b = b
 	x.mu.Unlock()
 	s.w.count("background")
 	x.list()
+}
+
+// has reports whether this process has a call.
+func (s *simStation) has(id string) bool {
+	s.kit.mu.Lock()
+	defer s.kit.mu.Unlock()
+	return s.kit.calls[id] != nil
+}
+
+func (s *simStation) refused(what string, err error) {
+	s.w.log("%s: %s: %v", s.name, what, StartReason(err))
+	switch StartReason(err) {
+	case StartNotInitialized, StartReuse, StartAlreadyExist:
+	case StartInvalidState:
+		s.w.count("refused a call elsewhere")
+	default:
+		s.w.fail("%s: %s: %v", s.name, what, err)
+	}
+}
+
+// tookUp counts a push that was verified in the place of another process of the device.
+func (w *simWorld) tookUp(x *side) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.calls[x.id] == nil {
+		return
+	}
+	other := false
+	for _, o := range w.calls[x.id].callees {
+		if o.line == x.line && o.adopted {
+			w.did["verify of a call that came back"]++
+			return
+		}
+		other = other || o.device() == x.device() && o.crashed
+	}
+	if other {
+		w.did["verify of a dead process"]++
+	}
 }
 
 // adoptPending adopts a call that PendingBackgroundCalls tells of: a background
@@ -460,7 +499,7 @@ func (w *simWorld) watch() {
 		}
 		s.kit.mu.Lock()
 		live, _ := s.kit.live()
-		bug := s.kit.counters["bug"]
+		bug, elsewhere := s.kit.counters["bug"], s.kit.counters["elsewhere"]
 		remembered := max(len(s.kit.used), len(s.kit.known), len(s.kit.told), len(s.kit.seen.ids))
 		calls := len(s.kit.calls)
 		var sounding, open int
@@ -479,6 +518,10 @@ func (w *simWorld) watch() {
 			}
 		}
 		s.kit.mu.Unlock()
+		if elsewhere > s.elsewhere {
+			w.count("heard of a call elsewhere")
+		}
+		s.elsewhere = elsewhere
 		if live > 2 {
 			w.fail("%s has %d calls at once", s.name, live)
 		}
@@ -495,42 +538,63 @@ func (w *simWorld) watch() {
 			w.fail("%s remembers %d, calls %d", s.name, remembered, calls)
 		}
 	}
+	w.oneRing()
 	for _, x := range w.all() {
 		x.ghost()
 	}
 }
 
-// oneLeg: a caller has one leg of a device, however often the call changes hands
-// there; but for what a killed process has left, of which nobody can know, and
-// for two processes that each verified the push, as a daemon does that starts
-// beside an adopter.
+// oneLeg: a caller has one leg of a device, however many of its processes heard
+// the push, and however often the call changes hands there; but for what a
+// killed process has left, of which nobody can know, and for the survivor of a
+// glare beside what another process had.
 func (w *simWorld) oneLeg(s *simStation, c *Call) {
-	legs := map[string][]leg{}
+	legs := map[string][]Address{}
 	for _, l := range c.s.legs {
-		if c.role == RoleCaller && !l.over && !w.sim.gone(l.addr) {
-			legs[l.addr.Device] = append(legs[l.addr.Device], l)
+		if c.role == RoleCaller && !l.over && !w.sim.gone(l.addr) && !w.survived(l.addr, c.id) {
+			legs[l.addr.Device] = append(legs[l.addr.Device], l.addr)
 		}
 	}
 	for _, list := range legs {
-		for _, l := range list {
-			if len(list) > 1 && w.gave(l.addr, c.id) {
-				w.fail("%s has another leg beside one of %v, which has handed %s over", s.name, l.addr, short(c.id))
-			}
+		if len(list) > 1 {
+			w.fail("%s has %d legs of one device in %s: %v", s.name, len(list), short(c.id), list)
 		}
 	}
 }
 
-// gave reports whether a process has handed a call over.
-func (w *simWorld) gave(a Address, id string) bool {
+// survived reports whether a process's call came through a glare.
+func (w *simWorld) survived(a Address, id string) bool {
 	for _, s := range w.stations {
 		if s.line.self == a {
 			s.kit.mu.Lock()
 			defer s.kit.mu.Unlock()
 			c := s.kit.calls[id]
-			return c != nil && c.handedOver()
+			return c != nil && c.acceptsItself
 		}
 	}
 	return false
+}
+
+// oneRing: no call is with two processes of a device that live and have a
+// journal, but for the survivor of a glare.
+func (w *simWorld) oneRing() {
+	has := map[string]*simStation{}
+	for _, s := range w.stations {
+		if s.dead || s.kit.journal == nil {
+			continue
+		}
+		s.kit.mu.Lock()
+		for id, c := range s.kit.calls {
+			if c.role != RoleCallee || c.s.phase == StateDisconnected || c.acceptsItself {
+				continue
+			}
+			if o := has[s.device+id]; o != nil {
+				w.fail("%s has %s, as %s", s.name, short(id), o.name)
+			}
+			has[s.device+id] = s
+		}
+		s.kit.mu.Unlock()
+	}
 }
 
 func (w *simWorld) gateShut(s *simStation, m *simSession) {

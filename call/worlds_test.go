@@ -73,6 +73,9 @@ type plan struct {
 type stationPlan struct {
 	noWaiting, endsOther, slow, silent, background, eager, journal bool
 
+	// of the second process of a device: it takes pushes, too; its calls are kept in the journal
+	rings, kept bool
+
 	disk time.Duration // that it takes to sync
 }
 
@@ -111,7 +114,7 @@ var (
 	}
 	faultSteps = []string{
 		"lossy", "lossy", "repeats", "delays", "delays", "cut link", "cut link", "cut path", "cut path", "cut both", "broker down", "stall", "stall",
-		"heal", "heal", "heal", "crash", "crash", "network changed", "session failed", "auth failed",
+		"heal", "heal", "heal", "crash", "crash", "ringing process crashes", "ringing process crashes", "network changed", "session failed", "auth failed",
 	}
 	faultKinds = []string{
 		"message lost", "message repeated", "message delayed", "message reordered", "message cut off", "message held back",
@@ -119,7 +122,7 @@ var (
 	}
 	didKinds = []string{
 		"make", "makeGroup", "accept", "end", "endWith", "ringing", "mute", "hold", "open", "claimOpen", "answerOpen", "muteRequest", "silence", "finishPreparation",
-		"activate", "shortData", "background", "adopt", "adopt in another process", "adopt of a dead process", "verify", "close", "sleep", "connected", "glare tried", "glare connected", "path lost", "path back", "waiting accepted",
+		"activate", "shortData", "background", "adopt", "adopt in another process", "adopt of a dead process", "heard of a call elsewhere", "refused a call elsewhere", "verify of a dead process", "verify of a call that came back", "verify", "close", "sleep", "connected", "glare tried", "glare connected", "path lost", "path back", "waiting accepted",
 	}
 )
 
@@ -135,7 +138,8 @@ var plans = rapid.Custom(func(t *rapid.T) plan {
 			background: rapid.SampledFrom(upTo256).Draw(t, "background") < 60,
 			eager:      rapid.SampledFrom(upTo256).Draw(t, "eager") < 30,
 			journal:    rapid.IntRange(0, 3).Draw(t, "journal") != 0,
-			disk:       rapid.SampledFrom(disks).Draw(t, "disk"),
+			rings:      rapid.Bool().Draw(t, "rings"), kept: rapid.Bool().Draw(t, "kept"),
+			disk: rapid.SampledFrom(disks).Draw(t, "disk"),
 		})
 	}
 	kinds := slices.Clone(actKinds)
@@ -267,6 +271,20 @@ func (w *simWorld) fault(st *simStation, s stepPlan) {
 		m.heal()
 	case "crash":
 		st.crash()
+	case "ringing process crashes": // of a device that has two; perhaps the one that has just adopted the call
+		for _, x := range w.live() {
+			t := x.st.twin
+			if x.role != RoleCallee || t == nil || x.connected() {
+				continue
+			}
+			dies := x.st
+			if x.b != nil && !t.dead && !t.has(x.id) && s.how&0x200 != 0 && x.adopt(t, 0) {
+				pass(time.Duration(s.how>>10) * 10 * time.Millisecond)
+				dies = t
+			}
+			dies.crash()
+			return
+		}
 	case "network changed", "session failed", "auth failed":
 		kind := map[string]SessionEventKind{"network changed": SessionNetworkChanged, "session failed": SessionFailed, "auth failed": SessionAuthFailed}[s.what]
 		if kind != SessionNetworkChanged && s.how%4 != 0 {

@@ -72,6 +72,8 @@ func (x *side) fresh() bool {
 	return !x.connectedAt.IsZero() && time.Since(x.connectedAt) < time.Second
 }
 
+func (x *side) device() string { return x.st.user + "/" + x.st.device }
+
 func (x *side) wasAdopted() bool { x.mu.Lock(); defer x.mu.Unlock(); return x.adopted }
 
 // micTimeout: some calls end when their microphone gives nothing for a while.
@@ -424,7 +426,7 @@ func (x *side) do(what string, how int) (ok bool) {
 	}
 	if x.b != nil {
 		by := x.st
-		if t := x.st.twin; t != nil && !t.dead && how&0x400 != 0 {
+		if t := x.st.twin; t != nil && !t.dead && how&0x400 != 0 && !t.has(x.id) { // it may, after a glare
 			by = t
 		}
 		return x.adopt(by, how)

@@ -88,7 +88,7 @@ func (s *station) pushed(ccParam string) {
 	}
 	if err != nil {
 		level := s.log.Error
-		if errors.Is(err, call.StartAlreadyExist) {
+		if errors.Is(err, call.StartAlreadyExist) || errors.Is(err, call.StartInvalidState) || errors.Is(err, call.StartReuse) {
 			level = s.log.Info
 		}
 		level("incoming call not taken", "call", cc.CallID(), "caller", cc.Caller(), "err", err)
