@@ -14,8 +14,13 @@ var (
 	ErrNoSuchCall     = errors.New("no background call has this id")
 )
 
-// maxBackground bounds the background calls that live at once.
-const maxBackground = 8
+// The bounds of the background calls that live at once. A device makes one call
+// at a time, or two if it has two processes: whoever floods this one with more
+// does not keep out the others.
+const (
+	maxBackground   = 8
+	maxBackgroundOf = 2 // of one calling device
+)
 
 // BackgroundCall is an incoming call that was verified where nothing can talk:
 // by a daemon, at boot, or while another call goes on. It can ring, and no
@@ -105,15 +110,19 @@ func (k *Kit) VerifyBackgroundCall(p VerifyCallParam, h BackgroundHandler) (*Bac
 	if err := k.fresh(id); err != nil {
 		return nil, err
 	}
-	n := 0
+	n, of := 0, 0
 	for _, c := range k.calls {
 		if c.background != nil && c.s.phase != StateDisconnected {
 			n++
+			if c.peer.UserAddress() == caller.UserAddress() && c.peer.Device == caller.Device {
+				of++
+			}
 		}
 	}
-	if n >= maxBackground {
+	if n >= maxBackground || of >= maxBackgroundOf {
 		delete(k.known, id) // it may come again
-		return nil, startError(StartAlreadyExist, "%d background calls wait already", n)
+		k.counters["background_full"]++
+		return nil, startError(StartAlreadyExist, "%d background calls wait already, %d of them of that device", n, of)
 	}
 	switch own, g := k.glare(p.CCParam, 0); g {
 	case glareLost:

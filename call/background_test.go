@@ -226,7 +226,7 @@ func TestBackgroundRefused(t *testing.T) {
 		home := w.node("home", "panel")
 		p := VerifyCallParam{MyUserID: "home", MyServiceID: "house", CCParam: CCParam{newID(), Address{"house", "door", "d1", "s"}}}
 		for i := range maxBackground + 1 {
-			p.CCParam.callID = newID()
+			p.CCParam.callID, p.CCParam.caller.Device = newID(), fmt.Sprint("d", i/maxBackgroundOf)
 			_, err := home.kit.VerifyBackgroundCall(p, BackgroundHandler{})
 			if want := i < maxBackground; (err == nil) != want || !want && !errors.Is(err, StartAlreadyExist) {
 				t.Errorf("background call %d: %v", i+1, err)
@@ -349,14 +349,24 @@ func chosenOf(c *Call) string {
 // not make its caller remember without end.
 func TestRetiredAreBounded(t *testing.T) {
 	s := state{role: RoleCaller, phase: StateWaitAnswer}
-	for i := range 3 * maxRetired {
-		s, _, _ = step(s, evMessage{from: Address{"house", "home", "d", "s"}, typ: TypeVerify, body: &VerifyBody{Nonce: fmt.Sprint("n", i)}})
+	sessions := 0
+	for i := range 70 {
+		var acts []action
+		s, acts, _ = step(s, evMessage{from: Address{"house", "home", "d", "s"}, typ: TypeVerify, body: &VerifyBody{Nonce: fmt.Sprint("n", i)}})
 		if got, want := len(s.retired), min(i, 32); got != want {
 			t.Fatalf("after %d live checks %d are remembered, want %d", i+1, got, want)
 		}
+		for _, a := range acts {
+			if a, ok := a.(actSession); ok && a.op == opAcceptOffer {
+				sessions++
+			}
+		}
+		if a, ok := acts[len(acts)-1].(actSend); i >= 64 && (!ok || a.typ != TypeEnd || a.bind != fmt.Sprint("n", i)) {
+			t.Errorf("live check %d is answered %+v", i+1, acts)
+		}
 	}
-	if got := s.retired[0]; got != fmt.Sprint("n", 3*maxRetired-33) {
-		t.Errorf("the oldest is %s", got)
+	if sessions != 64 || s.legs[0].nonce != "n63" || s.retired[0] != "n31" {
+		t.Errorf("%d sessions, the last of %s; the oldest that is remembered is %s", sessions, s.legs[0].nonce, s.retired[0])
 	}
 }
 

@@ -304,7 +304,8 @@ func (j *journal) ids() (ids, temporary []string, err error) {
 // clean removes what nobody needs any more: entries without an owner that are
 // long over, of an earlier boot (after which the repeated push brings the
 // call) or damaged, and what a killed process was about to write. A file of a
-// later version, and what is no file, is left alone and counts.
+// later version, and what is no file, is left alone and counts. Where the folder
+// is full, the oldest word on a call that is over makes room.
 func (j *journal) clean(boot string, now time.Duration) (left int, err error) {
 	ids, temporary, err := j.ids()
 	if err != nil {
@@ -313,6 +314,7 @@ func (j *journal) clean(boot string, now time.Duration) (left int, err error) {
 	for _, n := range temporary {
 		err = errors.Join(err, os.Remove(filepath.Join(j.dir, n)))
 	}
+	var spare file // the oldest that is only for a clear answer
 	for _, id := range ids {
 		e, f := j.read(id, boot, now)
 		gone := e.free && !errors.Is(e.err, errLater) &&
@@ -321,10 +323,17 @@ func (j *journal) clean(boot string, now time.Duration) (left int, err error) {
 			err = errors.Join(err, os.Remove(j.path(id)))
 		} else {
 			left++
+			if e.free && e.err == nil && (e.entry.State == entryEnded || e.entry.State == entryAdopted) && (spare.id == "" || e.entry.Until < spare.entry.Until) {
+				spare = e
+			}
 		}
 		if f != nil {
 			_ = f.Close()
 		}
+	}
+	if left >= maxEntries && spare.id != "" {
+		left--
+		err = errors.Join(err, os.Remove(j.path(spare.id)))
 	}
 	return left, err
 }

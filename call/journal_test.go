@@ -627,22 +627,41 @@ func TestJournalClock(t *testing.T) {
 }
 
 // TestJournalFull: files and their number are bounded, and what is not needed
-// makes room.
+// makes room: the oldest word on a call that is over, but no call of a dead process.
 func TestJournalFull(t *testing.T) {
 	now := time.Hour
-	j := openTestJournal(t, t.TempDir(), &now)
-	for i := range maxEntries {
-		if err := j.put(someEntry(fmt.Sprint("c", i)), time.Minute, nobody); err != nil {
+	dir := t.TempDir()
+	j, dead := openTestJournal(t, dir, &now), openTestJournal(t, dir, &now)
+	if err := dead.put(someEntry("c0"), time.Minute, nobody); err != nil {
+		t.Fatal(err)
+	}
+	if err := dead.close(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range maxEntries - 1 {
+		if err := j.put(someEntry(fmt.Sprint("c", i+1)), time.Minute, nobody); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := j.put(someEntry("one-more"), time.Minute, nobody); err == nil || !strings.Contains(err.Error(), "full") {
 		t.Errorf("one more: %v", err)
 	}
-	for i := range maxEntries {
+	for i := maxEntries - 1; i > 0; i-- {
+		now += time.Millisecond
 		if err := j.strike(fmt.Sprint("c", i), entry{State: entryEnded, CCParam: someEntry(fmt.Sprint("c", i)).CCParam, Owner: journalSelf}, 0); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := j.put(someEntry("c-new"), time.Minute, nobody); err != nil {
+		t.Errorf("when others are over: %v", err)
+	}
+	for id, want := range map[string]bool{"c0": true, fmt.Sprint("c", maxEntries-1): false, fmt.Sprint("c", maxEntries-2): true, "c1": true} {
+		if _, err := os.Lstat(j.path(id)); (err == nil) != want {
+			t.Errorf("%s is there: %v, want %v", id, err, want)
+		}
+	}
+	if err := j.strike("c-new", entry{State: entryNone}, 0); err != nil {
+		t.Fatal(err)
 	}
 	if len(j.held) != 0 {
 		t.Errorf("%d files are still open", len(j.held))

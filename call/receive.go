@@ -87,7 +87,7 @@ func (k *Kit) pushed(msg Message, b *PushBody) {
 	if k.pushedInGlare(cc, millis(b.Age)) {
 		return
 	}
-	if k.busy(cc.callID) {
+	if k.busy(cc.callID) && !k.makeWay(cc) {
 		k.replyBusy(cc.callID, cc.caller)
 		return
 	}

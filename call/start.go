@@ -229,6 +229,24 @@ func (k *Kit) busy(id string) bool {
 	return live > 1 || live == 1 && (connected == 0 || k.cfg.NoCallWaiting)
 }
 
+// checkWait is how long a call keeps the place of another device's whose caller
+// does not answer its live check. One that stands is confirmed within
+// milliseconds; a push that is late, or of a caller that died, never is.
+const checkWait = time.Second
+
+// makeWay lets go of calls whose callers have not answered for so long; true:
+// this device is not busy then.
+func (k *Kit) makeWay(cc CCParam) bool {
+	for _, c := range k.calls {
+		unanswered := c.role == RoleCallee && c.background == nil && c.s.phase == StateTrying && !c.s.quiet
+		if unanswered && k.cfg.Now()-c.made >= checkWait && (c.peer.UserAddress() != cc.caller.UserAddress() || c.peer.Device != cc.caller.Device) {
+			k.counters["made_way"]++
+			k.apply(c, evTimer{timerLease})
+		}
+	}
+	return !k.busy(cc.callID)
+}
+
 // refusal is a call that got a busy reply. Its record waits until its push is
 // repeated no more: a device that is free again may take the call yet, and a
 // call leaves one record.
@@ -239,6 +257,7 @@ type refusal struct {
 
 // replyBusy answers a push by itself.
 func (k *Kit) replyBusy(id string, caller Address) {
+	k.counters["busy"]++
 	k.transmit(nil, actSend{to: caller, typ: TypeEnd, body: &EndBody{Reason: ReasonBusy, Source: SourceCallee}, path: pathMQTT}, id)
 	_, again := k.told[id]
 	remember(k.told, id, 2*DefaultRingTime)

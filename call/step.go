@@ -37,6 +37,7 @@ type state struct {
 	confirmed bool     // the transport confirmed a push
 	late      bool     // replyTime is over
 	acked     bool     // OnAcknowledged was given
+	checks    int      // live checks that got a session
 	retired   []string // nonces of live checks that were replaced
 	// callee
 	caller     callerTime

@@ -19,6 +19,7 @@ type evHandOver struct{}
 
 const (
 	maxReplaces = 4  // nonces that one live check may replace
+	maxChecks   = 64 // live checks of one call that get a session: of each device several
 	maxRetired  = 32 // live checks of one call that were replaced
 )
 

@@ -121,11 +121,12 @@ func (m *machine) liveCheck(i int, from Address, b *VerifyBody) bool {
 	if done {
 		return true
 	}
+	if i < 0 && len(m.legs) >= MaxDevices || m.checks >= maxChecks {
+		m.send(leg{addr: from, nonce: b.Nonce}, TypeEnd, pathMQTT, &EndBody{Reason: ReasonReleasedCall, Source: SourceTransport})
+		return true
+	}
+	m.checks++
 	if i < 0 {
-		if len(m.legs) >= MaxDevices {
-			m.send(leg{addr: from, nonce: b.Nonce}, TypeEnd, pathMQTT, &EndBody{Reason: ReasonReleasedCall, Source: SourceTransport})
-			return true
-		}
 		m.legs = append(m.legs, leg{})
 		i = len(m.legs) - 1
 	} else if n := m.legs[i].nonce; n != "" {

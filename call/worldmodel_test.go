@@ -814,7 +814,7 @@ func (w *simWorld) mayHear(c *callLog) bool {
 			return true
 		}
 		d := *x.over
-		crossed := f.Reason == ReasonNormal && d.Reason == ReasonDecline && x.accepted && !w.plan.quiet
+		crossed := f.Reason == ReasonNormal && d.Reason == ReasonDecline && x.accepted && (!w.plan.quiet || x.line.dead) // closed: no time to wait for the caller's word
 		return d.Source == f.Source && (d.Reason == f.Reason || crossed) && d.Phrase == f.Phrase
 	})
 }
