@@ -35,10 +35,10 @@ type BackgroundCall struct {
 // may be nil. They run one at a time, in order, with no lock held, and may
 // call any method. The last is either OnAdopted or OnDisconnected.
 type BackgroundHandler struct {
-	OnVerified     func(b *BackgroundCall, peerUsesResponderPreparation bool)
-	OnError        func(b *BackgroundCall, err error) // the journal: the call goes on, but does not outlive this process
-	OnAdopted      func(*BackgroundCall)              // stop ringing: somebody else has it
-	OnDisconnected func(*BackgroundCall, Disconnected)
+	OnVerified     func(b *BackgroundCall, peerUsesResponderPreparation bool) // it stands, and may ring
+	OnError        func(b *BackgroundCall, err error)                         // the journal: the call goes on, but does not outlive this process
+	OnAdopted      func(*BackgroundCall)                                      // stop ringing: somebody else has it
+	OnDisconnected func(*BackgroundCall, Disconnected)                        // it is over
 }
 
 // ID names the call for AdoptBackgroundCall; it is the call's id.
@@ -89,7 +89,9 @@ func (b *BackgroundCall) deliver(n notice) {
 
 // VerifyBackgroundCall is VerifyCall for a process, or at a time, that can not
 // talk. It does not count as a call of this device until it is adopted, so
-// there may be some beside others. The error is a *StartError.
+// there may be some beside others: 8 at once, 2 of one calling device. The error
+// is a *StartError as of VerifyCall, but no microphone is asked for, and
+// alreadyExist says that there are too many.
 func (k *Kit) VerifyBackgroundCall(p VerifyCallParam, h BackgroundHandler) (*BackgroundCall, error) {
 	if err := k.check(p, p.MyUserID, p.MyServiceID); err != nil {
 		return nil, err
@@ -150,7 +152,7 @@ func (k *Kit) VerifyBackgroundCall(p VerifyCallParam, h BackgroundHandler) (*Bac
 // A call that ended meanwhile gets OnDisconnected. The caller sees the same
 // device all the while.
 //
-// Errors: ErrAlreadyAdopted, ErrEnded, ErrNoSuchCall; a *StartError with
+// Errors, to be told by errors.Is: ErrAlreadyAdopted, ErrEnded, ErrNoSuchCall; a *StartError with
 // alreadyExist (two calls already: the background call stays as it was),
 // noPermissionMic or notInitialized; else what is wrong with the journal.
 func (k *Kit) AdoptBackgroundCall(id string, h Handler) (*Call, error) {

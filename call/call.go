@@ -66,7 +66,7 @@ func (k *Kit) newCall(id string, role Role, peer Address, h Handler) *Call {
 	return c
 }
 
-// ID is the call's id.
+// ID is the call's id, a ValidID, the same at both ends.
 func (c *Call) ID() string { return c.id }
 
 // Group is the ring group that the call is part of, or nil.
@@ -176,20 +176,23 @@ func (c *Call) EndWith(o EndOptions) (bool, error) {
 	return c.apply(evEnd{EndBody{UserCode: o.UserCode, Phrase: o.Phrase}}), nil
 }
 
-// FinishPreparation lets the media flow; the callee, once.
+// FinishPreparation lets the media flow; the callee, once, within 60 s of
+// OnConnected: the call ends with internalError else. False for the caller, and
+// where there is no preparation to be finished.
 func (c *Call) FinishPreparation() bool { return c.apply(evFinishPrep{}) }
 
 // NotifyAudioActivation opens the gates of a call whose param has
 // AudioActivationByUser; idempotent, remembered; false after the end.
 func (c *Call) NotifyAudioActivation() bool { return c.apply(evActivate{}) }
 
-// Hold stops the voice both ways; the peer is told (reason at most
-// MaxHoldReason bytes).
+// Hold stops the voice both ways; the peer is told. False: the reason has more
+// than MaxHoldReason bytes, or the call is held, or neither connected nor accepted.
 func (c *Call) Hold(reason string) bool {
 	return len(reason) <= MaxHoldReason && c.apply(evHold{true, reason})
 }
 
 // Unhold lets it go on; another call of this device that talks is held first.
+// False: it is not held.
 func (c *Call) Unhold() bool {
 	k := c.kit
 	k.mu.Lock()
@@ -202,10 +205,11 @@ func (c *Call) Unhold() bool {
 	return k.apply(c, unhold)
 }
 
-// RequestPeerMute asks the peer to mute its microphone.
+// RequestPeerMute asks the peer to mute its microphone. False: not connected.
 func (c *Call) RequestPeerMute() bool { return c.apply(evMuteRequest{}) }
 
-// SilencePeer drops what the peer says, here only.
+// SilencePeer drops what the peer says, here only. False: it was so, or the call
+// is over.
 func (c *Call) SilencePeer(on bool) bool { return c.apply(evSilence{on}) }
 
 // RequestOpen asks the peer to open its door; OnOpenResult follows. False
@@ -218,8 +222,8 @@ func (c *Call) RequestOpen() bool { return c.apply(evOpen{}) }
 // the request waits for AnswerOpen.
 func (c *Call) ClaimOpen() bool { return c.apply(evOpenClaim{}) }
 
-// AnswerOpen answers OnOpenRequest, once. False: it was answered, or has
-// expired.
+// AnswerOpen answers OnOpenRequest, once; why, at most 256 bytes, is for the
+// asker. False: why is too long, or the request was answered, or has expired.
 func (c *Call) AnswerOpen(opened bool, why string) bool {
 	return len(why) <= maxWhy && c.apply(evOpenAnswer{opened, why})
 }
@@ -227,10 +231,11 @@ func (c *Call) AnswerOpen(opened bool, why string) bool {
 // MyMediaStatus is this side's own microphone in a call.
 type MyMediaStatus struct{ c *Call }
 
-// MyMediaStatus gives it.
+// MyMediaStatus is this side's microphone in the call.
 func (c *Call) MyMediaStatus() MyMediaStatus { return MyMediaStatus{c} }
 
-// SetHandler may be called in any state but disconnected.
+// SetHandler sets who is told of this side's microphone, in place of who was.
+// False: the call is over.
 func (m MyMediaStatus) SetHandler(h MyMediaHandler) bool {
 	if m.c.State() == StateDisconnected {
 		return false

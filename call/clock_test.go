@@ -84,7 +84,7 @@ func TestKernelClockSteps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		k, err := NewKit(Config{Self: self, Token: "token", Transport: link, Sealer: plainSealer{}, Media: hubMedia{}, OnPush: push, Journal: filepath.Join(dir, "journal")})
+		k, err := NewKit(Config{Self: self, Transport: link, Sealer: plainSealer{}, Media: hubMedia{}, OnPush: push, Journal: filepath.Join(dir, "journal")})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -69,7 +69,8 @@ func (k *Kit) handle(r *runner, f func()) {
 
 // Close ends every call with appDestroy and waits for the Kit's goroutines.
 // Called from a handler it does not wait for that handler, and so not for what
-// comes after it: the last event of its call, and the records. Idempotent.
+// comes after it: the last event of its call, and the records. Idempotent; the
+// error is always nil. The Transport is not closed.
 func (k *Kit) Close() error { return k.shut(ReasonAppDestroy) }
 
 // Sleep is Close for a system that goes to sleep: the reason is systemSleep.

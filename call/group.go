@@ -12,8 +12,8 @@ const MaxGroup = 16
 // GroupMember is one user of a ring group. It rings After the group's start,
 // or at once when nobody of the group rings any more.
 type GroupMember struct {
-	UserID string
-	After  time.Duration
+	UserID string        // a ValidID, each once
+	After  time.Duration // 0 to 1 h
 }
 
 // GroupHandler is told what happens to a group. The functions of Handler get
@@ -46,8 +46,9 @@ type Group struct {
 	left     int   // calls whose last event is yet to be delivered
 }
 
-// MakeGroupCall rings several users of p.PeerServiceID; p.PeerUserID is not
-// used. The error is a *StartError, and nobody is rung then.
+// MakeGroupCall rings several users of p.PeerServiceID, 1 to MaxGroup;
+// p.PeerUserID is not used. The error is a *StartError as of MakeCall, with
+// invalidParam for what is wrong with members, and nobody is rung then.
 func (k *Kit) MakeGroupCall(p MakeCallParam, members []GroupMember, h GroupHandler) (*Group, error) {
 	if n := len(members); n == 0 || n > MaxGroup {
 		return nil, startError(StartInvalidParam, "%d group members, 1 to %d allowed", n, MaxGroup)
@@ -80,7 +81,7 @@ func (k *Kit) MakeGroupCall(p MakeCallParam, members []GroupMember, h GroupHandl
 	return g, nil
 }
 
-// Calls are the group's so far.
+// Calls are the group's so far, in the order in which they rang.
 func (g *Group) Calls() []*Call {
 	g.kit.mu.Lock()
 	defer g.kit.mu.Unlock()

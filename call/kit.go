@@ -12,19 +12,19 @@ import (
 	"time"
 )
 
-// Config is what a Kit is made of.
+// Config is what a Kit is made of. Self, Transport, Sealer and Media must be set.
 type Config struct {
-	Self      Address // all four fields; Session is new for each process
-	Token     string  // access token of this device
+	Self      Address // all four fields, each a ValidID; Session is new for each process
 	Transport Transport
-	Sealer    Sealer
+	Sealer    Sealer // has this device's key and access token
 	Media     Media
 	// Microphone reports why there is none that may be read, naming the
 	// device; nil, or a nil result: there is one.
 	Microphone func() error
 	// OnPush gets the cc_param of each new incoming call, once; the Kit has
 	// checked the envelope, not yet that the call stands. It may block for a
-	// while: 16 more wait, further ones come again with their repeats.
+	// while: 16 more wait, further ones come again with their repeats. nil:
+	// nobody is rung here.
 	OnPush func(ccParam string)
 	// OnRecord gets each call's record, from one goroutine, after
 	// OnDisconnected.
@@ -43,7 +43,8 @@ type Config struct {
 	NoCallWaiting bool
 	// AcceptEndsOther: accepting a waiting call ends the present one; else it is held.
 	AcceptEndsOther bool
-	// Now is the monotonic clock of the records' stages; nil: since NewKit.
+	// Now is the monotonic clock, of the records' stages among others; nil:
+	// the time since NewKit.
 	Now func() time.Duration
 	Log *slog.Logger // nil: none
 }
@@ -81,7 +82,8 @@ type Kit struct {
 	badDisk  error                // why the journal does not work
 }
 
-// NewKit checks cfg and starts listening.
+// NewKit checks cfg and starts listening. An error says what of cfg is wrong; a
+// journal that can not be used is none (JournalErr). Close ends the Kit.
 func NewKit(cfg Config) (*Kit, error) {
 	for _, id := range []struct{ what, id string }{{"service", cfg.Self.Service}, {"user", cfg.Self.User}, {"device", cfg.Self.Device}, {"session", cfg.Self.Session}} {
 		if !ValidID(id.id) {
@@ -144,7 +146,20 @@ func (k *Kit) onRecord(r Record) {
 	}
 }
 
-// Counters are what was received, dropped and ignored, by kind.
+// Counters count since NewKit, by kind; what never happened is not there.
+//
+//	body, cc_param, unknown_type   messages that were malformed, or of a later version
+//	own, stranger, invalid         of this process; of a device that has no part in the call; that Sealer.Open
+//	                               refused (or under the Kind of its error)
+//	repeated, ignored, late        had before; of no use in the call's state; of a call that is over, or of none
+//	busy, made_way, glare          busy replies; calls that nobody confirmed and that made way; calls that met
+//	elsewhere                      pushes and checks of a call that another process of this device has
+//	push_queue_full                pushes that OnPush was too slow for
+//	push_failed, seal              pushes that the Transport gave up; messages that Sealer.Seal refused
+//	background_full                background calls that were too many
+//	event_overflow, record_dropped what a handler, or OnRecord, was too slow for
+//	journal, journal_full          what went wrong with the journal; entries that its disk was too slow for
+//	bug                            caught panics, each with a call that ended with internalError
 func (k *Kit) Counters() map[string]uint64 {
 	k.mu.Lock()
 	defer k.mu.Unlock()

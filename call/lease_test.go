@@ -18,7 +18,7 @@ func TestLeaseOfLatePushes(t *testing.T) {
 				kit := func(user string, onPush func(*Kit, string)) (*line, *Kit) {
 					l := m.line(Address{"house", user, "d", "s"})
 					var k *Kit
-					k, err := NewKit(Config{Self: l.self, Token: "token", Transport: l, Sealer: plainSealer{}, Media: l, OnPush: func(cc string) { onPush(k, cc) }})
+					k, err := NewKit(Config{Self: l.self, Transport: l, Sealer: plainSealer{}, Media: l, OnPush: func(cc string) { onPush(k, cc) }})
 					if err != nil {
 						t.Fatal(err)
 					}

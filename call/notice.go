@@ -78,23 +78,23 @@ func (n noticeKind) stage() string {
 // Handler is told what happens to a call. Each function may be nil. They run
 // one at a time, in order, with no lock held, and may call any method.
 type Handler struct {
-	OnWaitConnected              func(*Call)                   // caller: the push left
-	OnUnreachable                func(*Call)                   // caller: 2 s without an acknowledgement; revoked by OnAcknowledged
-	OnAcknowledged               func(c *Call, device Address) // caller: this device rings
-	OnVerified                   func(c *Call, peerUsesResponderPreparation bool)
-	OnConnected                  func(c *Call, inPreparation, shouldFinishPreparation bool)
+	OnWaitConnected              func(*Call)                                                // caller: the push left
+	OnUnreachable                func(*Call)                                                // caller: 2 s without an acknowledgement; revoked by OnAcknowledged
+	OnAcknowledged               func(c *Call, device Address)                              // caller: this device rings
+	OnVerified                   func(c *Call, peerUsesResponderPreparation bool)           // callee: the call stands; it may ring and be accepted
+	OnConnected                  func(c *Call, inPreparation, shouldFinishPreparation bool) // the gates open; in preparation only with FinishPreparation, the callee's
 	OnPreparationFinished        func(*Call)
 	OnPeerMicMuted               func(*Call)
 	OnPeerMicUnmuted             func(*Call)
 	OnMyAudioMuteRequestedByPeer func(*Call)
 	OnPeerHold                   func(c *Call, reason string)
 	OnPeerUnhold                 func(*Call)
-	OnPeerAudioDescription       func(c *Call, averageLevel int) // 0-100
-	OnOpenRequest                func(*Call)                     // the peer asks for the door; answer with AnswerOpen
-	OnOpenResult                 func(c *Call, opened bool, why string)
+	OnPeerAudioDescription       func(c *Call, averageLevel int)        // 0-100
+	OnOpenRequest                func(*Call)                            // the peer asks for the door; answer with AnswerOpen
+	OnOpenResult                 func(c *Call, opened bool, why string) // why not, for a person
 	OnShortData                  func(c *Call, typ string, data []byte)
-	OnShortDataResult            func(c *Call, id int64, acknowledged bool) // once for each that was sent, after 4 s or with the end at the latest
-	OnNetworkUnavailable         func(c *Call, isPeer bool, willDisconnectIn time.Duration)
+	OnShortDataResult            func(c *Call, id int64, acknowledged bool)                 // once for each that was sent, after 4 s or with the end at the latest
+	OnNetworkUnavailable         func(c *Call, isPeer bool, willDisconnectIn time.Duration) // the path is lost: by the peer's link, or by this one
 	OnNetworkReavailable         func(*Call)
 	OnDisconnected               func(*Call, Disconnected) // once, last
 }

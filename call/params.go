@@ -19,11 +19,11 @@ type MakeCallParam struct {
 	UseResponderPreparation bool
 	AllowCallWithoutMic     bool
 	AudioActivationByUser   bool          // gated until NotifyAudioActivation
-	RingTime                time.Duration // 0: DefaultRingTime
-	UnreachableAfter        time.Duration // until OnUnreachable; 0: DefaultUnreach
-	UnreachableLimit        time.Duration // until the call ends unreached; 0: DefaultReachTime
+	RingTime                time.Duration // at most 1 h; 0: DefaultRingTime
+	UnreachableAfter        time.Duration // until OnUnreachable, at most 1 h; 0: DefaultUnreach
+	UnreachableLimit        time.Duration // until the call ends unreached, at most 1 h; 0: DefaultReachTime
 	TalkLimit               time.Duration // 0: none
-	MicNoSourceTimeout      time.Duration // 0: off; see VerifyCallParam
+	MicNoSourceTimeout      time.Duration // at most 1 h; 0: off; see VerifyCallParam
 	DeclineOnlyDevice       bool          // a decline ends the call for that device only
 }
 

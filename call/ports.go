@@ -133,7 +133,7 @@ type PlayoutStats struct {
 // and it tells how playing goes.
 type Voice interface {
 	// ReceiveFrame takes one Opus payload (not to be kept) from the network's
-	// goroutine.
+	// goroutine, with its RTP sequence number and RTP time stamp at 48 kHz.
 	ReceiveFrame(seq uint16, timestamp uint32, payload []byte)
 	PlayoutStats() PlayoutStats
 }

@@ -194,7 +194,7 @@ func processMain(role string) int {
 		return 1
 	}
 	cfg := Config{
-		Self: self, Token: "token", Transport: link, Sealer: plainSealer{}, Media: hubMedia{},
+		Self: self, Transport: link, Sealer: plainSealer{}, Media: hubMedia{},
 		Journal: filepath.Join(dir, "journal"), JournalIncoming: role == "station",
 	}
 	var k *Kit
@@ -350,7 +350,7 @@ func ringer(t *testing.T, dir string) (*Kit, chan string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := NewKit(Config{Self: self, Token: "token", Transport: link, Sealer: plainSealer{}, Media: hubMedia{}})
+	k, err := NewKit(Config{Self: self, Transport: link, Sealer: plainSealer{}, Media: hubMedia{}})
 	if err != nil {
 		t.Fatal(err)
 	}

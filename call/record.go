@@ -17,7 +17,7 @@ func (c *Call) markAt(name string, at time.Duration) {
 }
 
 // Mark notes a moment of the application's in the record, on the clock of
-// Config.Now.
+// Config.Now. A record has 64 stages at most; further ones are lost.
 func (c *Call) Mark(name string, at time.Duration) {
 	c.kit.mu.Lock()
 	defer c.kit.mu.Unlock()
@@ -123,15 +123,18 @@ type Record struct {
 	Role         Role          `json:"role"`
 	Peer         Address       `json:"peer"`
 	Began        time.Time     `json:"began"`    // wall time, as far as the board knows it
-	Setup        time.Duration `json:"setup_ns"` // to the first ring
-	Ring         time.Duration `json:"ring_ns"`
-	Talk         time.Duration `json:"talk_ns"`
+	Setup        time.Duration `json:"setup_ns"` // to the first acknowledgement (callee: to OnVerified)
+	Ring         time.Duration `json:"ring_ns"`  // from then to OnConnected, or the end
+	Talk         time.Duration `json:"talk_ns"`  // from OnConnected to the end; 0: not connected
 	Disconnected Disconnected  `json:"disconnected"`
-	Q850         int           `json:"q850"`
+	Q850         int           `json:"q850"` // cause (ITU-T Q.850)
 	Stages       []Stage       `json:"stages"`
 }
 
-// Stage is one moment of a call, on the Kit's monotonic clock.
+// Stage is one moment of a call, on the clock of Config.Now: make or verify,
+// wait_connected, unreachable, acknowledged, verified, accept, media_up,
+// connected, prepared, network_unavailable, network_reavailable, adopted,
+// disconnected, and what Call.Mark has noted.
 type Stage struct {
 	Name string        `json:"name"`
 	At   time.Duration `json:"at_ns"`
@@ -139,7 +142,7 @@ type Stage struct {
 
 const maxStages = 64
 
-// At is the first stage of that name.
+// At is when the first stage of that name was; false: there is none.
 func (r Record) At(name string) (time.Duration, bool) {
 	for _, s := range r.Stages {
 		if s.Name == name {

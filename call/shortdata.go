@@ -15,7 +15,8 @@ var (
 // SendShortData sends a few bytes to the other side's application: type at
 // most MaxShortType, data at most MaxShortData bytes, once a second.
 // OnShortDataResult says, by the id given here, whether it was acknowledged.
-// With an error nothing was sent.
+// With an error nothing was sent: ErrNotConnected, ErrTooOften, or one that says
+// which limit was passed.
 func (c *Call) SendShortData(typ string, data []byte) (id int64, err error) {
 	if len(data) > MaxShortData {
 		return 0, fmt.Errorf("call: short data has %d bytes, at most %d", len(data), MaxShortData)

@@ -19,7 +19,15 @@ func (k *Kit) check(p interface{ Validate() error }, user, service string) error
 	return k.mine(user, service)
 }
 
-// MakeCall calls a user. The error is a *StartError.
+// MakeCall calls a user: all devices of p.PeerUserID. It does not wait for the
+// network; what becomes of the call is told to h, from now on, also before
+// MakeCall has returned.
+//
+// The error is a *StartError with a reason of MakeCallParam.Validate (invalidParam,
+// invalidUserId, invalidServiceId, invalidAccessToken, tooLongAppServerData,
+// idConflict), or with invalidUserId or invalidServiceId (not this Kit's),
+// invalidAccessToken (Sealer.CheckToken says why), noPermissionMic, alreadyExist
+// (this device is in a call) or notInitialized (the zero Kit, or a closed one).
 func (k *Kit) MakeCall(p MakeCallParam, h Handler) (*Call, error) {
 	if err := k.check(p, p.MyUserID, p.MyServiceID); err != nil {
 		return nil, err
@@ -73,9 +81,19 @@ func (k *Kit) startCall(p MakeCallParam, h Handler, g *Group) *Call {
 	return c
 }
 
-// VerifyCall asks the caller of a push whether the call still stands. The
-// error is a *StartError; a call that is over by now starts, and ends with
-// releasedCall.
+// VerifyCall asks the caller of a push whether the call still stands, for at most
+// 5 s. It does not wait for the answer: that is OnVerified. A call that is over
+// by now starts, too, and ends with releasedCall. A background call of this Kit
+// is taken over.
+//
+// The error is a *StartError with a reason of VerifyCallParam.Validate
+// (invalidParam, invalidUserId, invalidServiceId, decodeCallParam), or with
+// invalidUserId or invalidServiceId (not this Kit's), idConflict (the caller is
+// this user), noPermissionMic, reuse, alreadyExist (this device is busy; the caller
+// was told), invalidState (another process of this device has the call, or it is
+// on its way between two) or notInitialized (the zero Kit, or a closed one). After
+// alreadyExist and invalidState OnPush gets the call again if it is repeated and
+// can be taken.
 func (k *Kit) VerifyCall(p VerifyCallParam, h Handler) (*Call, error) {
 	if err := k.check(p, p.MyUserID, p.MyServiceID); err != nil {
 		return nil, err
@@ -127,6 +145,7 @@ func (k *Kit) VerifyCall(p VerifyCallParam, h Handler) (*Call, error) {
 func (k *Kit) fresh(id string) error {
 	c := k.calls[id]
 	if k.adopting[id] || c != nil && (c.granted || c.handedOver()) {
+		delete(k.known, id) // it may ring here yet
 		return startError(StartInvalidState, "the call is on its way from one process of this device to another")
 	}
 	if _, ok := k.used[id]; ok || c != nil {

@@ -63,28 +63,28 @@ type Reason int
 // Every reason of the call model. A reason that is not known decodes as
 // ReasonUnknown, which is a failure and never a success.
 const (
-	ReasonUnknown Reason = iota
-	ReasonNormal
-	ReasonUserError
-	ReasonCancel
-	ReasonDecline
-	ReasonNoAnswer
-	ReasonBusy
-	ReasonPushError
-	ReasonUnavailableNetwork
-	ReasonReleasedCall
-	ReasonMultiDeviceAnswer
-	ReasonMultiDeviceDecline
-	ReasonMultiDeviceInUse
-	ReasonAlreadyGotACall
-	ReasonMicNoSource
-	ReasonMaxCallTimeExceeded
-	ReasonNetworkUnstable
-	ReasonAuthError
-	ReasonAppDestroy
-	ReasonSystemSleep
-	ReasonInternalError
-	ReasonCellCall
+	ReasonUnknown             Reason = iota
+	ReasonNormal                     // one side ended the talk
+	ReasonUserError                  // so, with a code of its application's
+	ReasonCancel                     // the caller ended before the answer
+	ReasonDecline                    // the callee ended before connected
+	ReasonNoAnswer                   // it rang, and nobody answered in the ring time
+	ReasonBusy                       // every device that replied is in a call
+	ReasonPushError                  // no device acknowledged, though the push left
+	ReasonUnavailableNetwork         // the push never left; or Accept was not answered
+	ReasonReleasedCall               // the caller is silent, or it was over before the live check
+	ReasonMultiDeviceAnswer          // another device of the user answered
+	ReasonMultiDeviceDecline         // another device of the user declined
+	ReasonMultiDeviceInUse           // never sent
+	ReasonAlreadyGotACall            // the loser of a glare
+	ReasonMicNoSource                // the microphone gave nothing for the timeout
+	ReasonMaxCallTimeExceeded        // the talk limit passed
+	ReasonNetworkUnstable            // the other end vanished for the grace time, 10 s
+	ReasonAuthError                  // the media's fingerprint is not the signed one
+	ReasonAppDestroy                 // a Kit was closed
+	ReasonSystemSleep                // a system goes to sleep
+	ReasonInternalError              // a bug was caught, or a bound passed
+	ReasonCellCall                   // this and all below are never sent
 	ReasonServiceAccessTokenError
 	ReasonServiceInvalidID
 	ReasonServiceMaintenance
@@ -98,20 +98,20 @@ type StartFailReason int
 // Every start reason of the call model. StartUnknown stands for a value of a
 // later version; it is a failure.
 const (
-	StartNone StartFailReason = iota
-	StartInvalidParam
-	StartAlreadyExist
-	StartDecodeCallParam
-	StartIDConflict
-	StartReuse
-	StartInvalidUserID
-	StartInvalidServiceID
-	StartInvalidAccessToken
-	StartTooLongAppServerData
-	StartNotInitialized
-	StartNoPermissionMic
-	StartInvalidState
-	StartInternal
+	StartNone                 StartFailReason = iota
+	StartInvalidParam                         // a limit or time out of its range; a bad group
+	StartAlreadyExist                         // this device is in a call
+	StartDecodeCallParam                      // the cc_param is malformed
+	StartIDConflict                           // the peer is this user
+	StartReuse                                // the cc_param was used on this device
+	StartInvalidUserID                        // malformed, or not this Kit's
+	StartInvalidServiceID                     // malformed, or not this Kit's
+	StartInvalidAccessToken                   // malformed, expired, or not of this device
+	StartTooLongAppServerData                 // over MaxAppData
+	StartNotInitialized                       // the zero Kit, or a closed one
+	StartNoPermissionMic                      // Config.Microphone says why
+	StartInvalidState                         // another process of this device has the call, or it is on its way between two
+	StartInternal                             // an error that carries no reason
 	StartUnknown
 )
 
@@ -157,7 +157,7 @@ func (r StartFailReason) String() string { return name(startNames[:], int(r), "u
 // MarshalText writes the model's name.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// UnmarshalText reads the model's name.
+// UnmarshalText reads the model's name; what is not known is StateDisconnected.
 func (s *State) UnmarshalText(b []byte) error {
 	*s = State(index(stateNames[:], b, int(StateDisconnected)))
 	return nil
@@ -166,7 +166,7 @@ func (s *State) UnmarshalText(b []byte) error {
 // MarshalText writes the model's name.
 func (r Role) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
-// UnmarshalText reads the model's name.
+// UnmarshalText reads the model's name; what is not known is no role, 0.
 func (r *Role) UnmarshalText(b []byte) error { *r = Role(index(roleNames[:], b, 0)); return nil }
 
 // MarshalText writes the model's name.
@@ -187,7 +187,7 @@ func (r *Reason) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// StartError is why MakeCall, VerifyCall or ParseCCParam failed. errors.As
+// StartError is why MakeCall, VerifyCall or ParseCCParam, say, failed. errors.As
 // finds it, and errors.Is compares with a reason: errors.Is(err, StartReuse).
 type StartError struct {
 	Reason StartFailReason
@@ -244,19 +244,19 @@ type Disconnected struct {
 
 // The limits of the call model.
 const (
-	MaxAppData       = 4096 // bytes
-	MaxStartMessage  = 200  // bytes
-	MaxPhrase        = 128  // bytes
-	MaxUserCode      = 64   // bytes
-	MaxHoldReason    = 256  // bytes
-	MaxShortType     = 100  // bytes
-	MaxShortData     = 800  // bytes
-	MaxDevices       = 8    // devices of one user that ring at once
-	MaxCCParam       = 2048 // bytes
-	DefaultRingTime  = 60 * time.Second
-	DefaultReachTime = 10 * time.Second
-	DefaultUnreach   = 2 * time.Second // to OnUnreachable
-	replyTime        = 2 * time.Second // in which busy devices don't end a call: another may still ring
+	MaxAppData       = 4096             // bytes
+	MaxStartMessage  = 200              // bytes
+	MaxPhrase        = 128              // bytes
+	MaxUserCode      = 64               // bytes
+	MaxHoldReason    = 256              // bytes
+	MaxShortType     = 100              // bytes
+	MaxShortData     = 800              // bytes
+	MaxDevices       = 8                // devices of one user that ring at once
+	MaxCCParam       = 2048             // bytes
+	DefaultRingTime  = 60 * time.Second // of MakeCallParam.RingTime
+	DefaultReachTime = 10 * time.Second // of MakeCallParam.UnreachableLimit
+	DefaultUnreach   = 2 * time.Second  // of MakeCallParam.UnreachableAfter
+	replyTime        = 2 * time.Second  // in which busy devices don't end a call: another may still ring
 	leaseTime        = 5 * time.Second
 	pushInterval     = time.Second
 	graceTime        = 10 * time.Second

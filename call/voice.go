@@ -93,7 +93,7 @@ type Statistics struct {
 	AudioGated bool // NotifyAudioActivation is awaited
 }
 
-// Statistics gives the call's, also after its end.
+// Statistics are the call's up to now, or up to its end.
 func (c *Call) Statistics() Statistics {
 	c.kit.mu.Lock()
 	defer c.kit.mu.Unlock()

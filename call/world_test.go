@@ -53,7 +53,7 @@ type node struct {
 
 func (w *world) node(user, device string, edit ...func(*Config)) *node {
 	n := &node{w: w, self: Address{"house", user, device, newID()}}
-	cfg := Config{Self: n.self, Token: "token", Transport: n, Sealer: plainSealer{}, Media: fakeMedia{w, n.self.Session},
+	cfg := Config{Self: n.self, Transport: n, Sealer: plainSealer{}, Media: fakeMedia{w, n.self.Session},
 		OnPush: func(cc string) {
 			n.mu.Lock()
 			n.pushes++

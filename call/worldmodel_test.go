@@ -123,7 +123,7 @@ func (s *simStation) start() {
 	s.line = s.w.sim.line(Address{"house", s.user, s.device, strings.ReplaceAll(s.name, "#", ".")})
 	line := s.line
 	k, err := NewKit(Config{
-		Self: line.self, Token: "token", Transport: line, Sealer: plainSealer{}, Media: line,
+		Self: line.self, Transport: line, Sealer: plainSealer{}, Media: line,
 		OnPush:        func(cc string) { s.pushed(line, cc) },
 		OnRecord:      func(r Record) { s.recorded(line, r) },
 		NoCallWaiting: s.plan.noWaiting, AcceptEndsOther: s.plan.endsOther, JournalIncoming: !s.app || s.plan.kept,

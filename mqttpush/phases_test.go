@@ -46,7 +46,7 @@ func newDevice(t *testing.T, h testhouse.House, s *server, user, name string) *d
 	media, err := rtc.New(rtc.Config{IncludeLoopback: true})
 	must(err)
 	p.kit, err = call.NewKit(call.Config{
-		Self: p.self, Token: p.tok, Transport: p.tr, Media: media, Sealer: NewSealer(d.Sealer, h.NewVerifier(t), d.Key, p.self), OnPush: p.onPush,
+		Self: p.self, Transport: p.tr, Media: media, Sealer: NewSealer(d.Sealer, h.NewVerifier(t), d.Key, p.self), OnPush: p.onPush,
 	})
 	must(err)
 	var once sync.Once

@@ -65,7 +65,7 @@ func FuzzReceive(f *testing.F) {
 		var pushes atomic.Uint64
 		told := make(chan struct{}, 1)
 		kit, err := call.NewKit(call.Config{
-			Self: self, Token: phone.Token, Transport: quiet{tr}, Media: noMedia{},
+			Self: self, Transport: quiet{tr}, Media: noMedia{},
 			Sealer: NewSealer(phone.Sealer, h.Verifier, phone.Key, self),
 			OnPush: func(string) { pushes.Add(1); told <- struct{}{} },
 		})

@@ -159,7 +159,7 @@ func (s *station) openNetwork(open *closers, me *owner) error {
 		journal = journalPath(s.cfg)
 	}
 	s.kit, err = call.NewKit(call.Config{
-		Self: s.self, Token: s.token, Transport: l, Sealer: sealer, Media: m,
+		Self: s.self, Transport: l, Sealer: sealer, Media: m,
 		Microphone:      s.sound.Microphone,
 		OnPush:          func(p string) { s.post(func() { s.pushed(p) }) },
 		OnRecord:        s.record,

@@ -170,7 +170,7 @@ func (p *panel) open(rings bool) error {
 	}
 	p.close = append(p.close, link.Close)
 	cfg := call.Config{
-		Self: p.self, Token: read("device.token"), Transport: link, Media: media, Log: log, Journal: filepath.Join(p.dir, "journal"),
+		Self: p.self, Transport: link, Media: media, Log: log, Journal: filepath.Join(p.dir, "journal"),
 		Sealer: mqttpush.NewSealer(seal, verifier, key, p.self),
 	}
 	made := make(chan struct{})

@@ -95,7 +95,7 @@ func open(s settings) (_ *phone, err error) {
 	}
 	p.close = append(p.close, link.Close)
 	p.kit, err = call.NewKit(call.Config{
-		Self: p.self, Token: p.token, Transport: link, Media: media,
+		Self: p.self, Transport: link, Media: media,
 		Sealer: mqttpush.NewSealer(seal, verifier, key, p.self),
 		OnPush: p.pushed, NoCallWaiting: true, Log: s.log,
 	})
