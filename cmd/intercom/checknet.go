@@ -102,8 +102,9 @@ func (d *diagnosis) peer(context.Context) {
 		case slices.Contains(d.probe.Hidden, u):
 			d.ok(step, "%s: the broker does not show other users' devices; ring to see", u)
 		case len(devices) == 0:
-			d.add(step, stateFailed, fmt.Sprintf("no device of %s is connected to this broker", u),
-				fmt.Sprintf("start the station of user %q, and see that its service (%q) and broker are the same", u, d.cfg.Station.Service))
+			d.add(step, stateFailed, fmt.Sprintf("no device of %s is to be seen at this broker", u),
+				fmt.Sprintf("start the station of user %q, and see that its service (%q) and broker are the same; if the broker has rules of its own, ring to see, or let this device read intercom/v1/%s/%s/+/+/presence",
+					u, d.cfg.Station.Service, d.cfg.Station.Service, u))
 		default:
 			d.ok(step, "%s is there: %s", u, strings.Join(devices, ", "))
 		}
