@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -26,6 +27,8 @@ const (
 	maxSubscriptions = 64       // for each client
 	maxRetained      = 1024     // a presence and a state of each client, twice over
 	maxRetainedSize  = 1 << 10  // bytes: several times a presence
+	maxRate          = 100      // messages a second from one connection, ten times what a call needs; more wait
+	maxBurst         = 500      // that need not wait
 )
 
 // Config is what a Broker needs. Its zero value listens on a free port of
@@ -41,6 +44,8 @@ type Config struct {
 	// comment).
 	Verifier *identity.Verifier
 	Log      *slog.Logger // nil: discard
+
+	rate int // 0: maxRate
 }
 
 // Broker is a running broker. Any goroutine may use it.
@@ -88,7 +93,7 @@ func Start(c Config) (*Broker, error) {
 		// Each publishing of $SYS stops the world to read memory statistics.
 		SysTopicResendInterval: 1 << 30, // s: never
 	})
-	err = errors.Join(server.AddHook(&hook{server: server, listener: l, verifier: c.Verifier, log: c.Log}, nil), server.AddListener(l))
+	err = errors.Join(server.AddHook(&hook{server: server, listener: l, verifier: c.Verifier, log: c.Log, rate: cmp.Or(c.rate, maxRate)}, nil), server.AddListener(l))
 	if err == nil {
 		err = server.Serve()
 	}

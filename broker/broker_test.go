@@ -167,7 +167,7 @@ func TestRetained(t *testing.T) {
 }
 
 func TestRetainedAreBounded(t *testing.T) {
-	b := start(t, Config{})
+	b := start(t, Config{rate: 1e6})
 	c := mustDial(t, b, "c")
 	for i := range maxRetained + 8 {
 		if !c.publish(t, fmt.Sprintf("intercom/v1/home/flat/p1/s%d/state", i), true, "x") {
@@ -240,7 +240,7 @@ func TestNoStoredPush(t *testing.T) {
 
 // A subscriber that reads nothing does not hold up the others.
 func TestStalledSubscriber(t *testing.T) {
-	b := start(t, Config{})
+	b := start(t, Config{rate: 1e6})
 	stalled, err := net.Dial("tcp", b.Addr())
 	if err != nil {
 		t.Fatal(err)

@@ -39,6 +39,7 @@ type hook struct {
 	listener *listener
 	verifier *identity.Verifier // nil: everyone may
 	log      *slog.Logger
+	rate     int // see maxRate
 
 	// retained is held while a message is retained (write) and while a
 	// subscription looks for retained ones (read): the server does not lock
@@ -154,6 +155,7 @@ func (h *hook) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet,
 	var err error
 	switch pk.FixedHeader.Type {
 	case packets.Publish:
+		cl.Net.Conn.(*conn).pace(h.rate)
 		if !pk.FixedHeader.Retain {
 			break
 		}

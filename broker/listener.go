@@ -18,6 +18,7 @@ const (
 	maxOfDevice    = 8                // of one proven device: its processes, and some that it left in a hurry
 	connectTimeout = 10 * time.Second // until a client's CONNECT is read, TLS included
 	writeTimeout   = 2 * time.Second  // a client that takes nothing for so long is gone
+	unread         = 64 << 10         // bytes that the kernel keeps of a client that is held up
 	acceptPause    = 100 * time.Millisecond
 )
 
@@ -70,6 +71,9 @@ func (l *listener) Serve(establish listeners.EstablishFn) {
 
 func (l *listener) serve(accepted net.Conn, establish listeners.EstablishFn) {
 	c := &conn{Conn: accepted, raw: accepted, host: host(accepted.RemoteAddr()), ended: make(chan struct{})}
+	if tcp, ok := accepted.(*net.TCPConn); ok {
+		tcp.SetReadBuffer(unread) // an error leaves the system's
+	}
 	if l.tls != nil {
 		c.Conn = tls.Server(accepted, l.tls)
 	}
@@ -217,12 +221,27 @@ type conn struct {
 	raw   net.Conn      // below TLS: its Close does not wait for a write
 	host  string        // where it comes from
 	ended chan struct{} // closed when the server has forgotten it
+	paced time.Time     // until when its messages so far take at the rate allowed; its reader's
 
 	// Under the listener's mu.
 	number  uint64 // in the order of their beginning
 	client  string // the id that it claimed, "" so long as it is unnamed
 	device  string // that it has proved to be
 	dropped bool
+}
+
+// pace holds the reading of a message that comes too fast up, and so the client: whoever floods the others with what they have
+// to verify waits for himself.
+func (c *conn) pace(rate int) {
+	each := time.Second / time.Duration(rate)
+	now := time.Now()
+	if credit := now.Add(-maxBurst * each); c.paced.Before(credit) {
+		c.paced = credit
+	}
+	c.paced = c.paced.Add(each)
+	if wait := c.paced.Sub(now); wait > 0 {
+		time.Sleep(wait)
+	}
 }
 
 func (c *conn) drop() {

@@ -190,3 +190,40 @@ func TestRefusalsAreToldSeldom(t *testing.T) {
 		}
 	})
 }
+
+// A client that publishes without pause is held up, and may do so again after a rest.
+func TestPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := new(conn)
+		took := func(messages int) time.Duration {
+			begin := time.Now()
+			for range messages {
+				c.pace(100)
+			}
+			return time.Since(begin)
+		}
+		if got := took(maxBurst); got != 0 {
+			t.Errorf("a burst took %v", got)
+		}
+		if got := took(200); got != 2*time.Second {
+			t.Errorf("200 more took %v, want 2 s", got)
+		}
+		time.Sleep(time.Second)
+		if got := took(110); got != 100*time.Millisecond {
+			t.Errorf("110 after a rest of a second took %v, want 100 ms", got)
+		}
+	})
+}
+
+// Config.rate is kept on the wire.
+func TestPaceOfAClient(t *testing.T) {
+	b := start(t, Config{rate: 1000})
+	c := mustDial(t, b, "c")
+	begin := time.Now()
+	for range maxBurst + 100 {
+		c.publish(t, signal, false, "x")
+	}
+	if took := time.Since(begin); took < 99*time.Millisecond {
+		t.Errorf("100 messages over the burst took %v, want 100 ms", took)
+	}
+}

@@ -139,7 +139,7 @@ func TestHurried(t *testing.T) {
 		signals <- syscall.SIGTERM
 		time.Sleep(stopAlone - 1)
 		signals <- syscall.SIGTERM
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		select {
 		case sig := <-hurried:
