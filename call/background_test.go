@@ -392,3 +392,36 @@ func TestUnholdDuringAdoption(t *testing.T) {
 		}
 	})
 }
+
+// TestNinthDevice: a ninth device of a call is told that it is out; each of the
+// eight may check anew.
+func TestNinthDevice(t *testing.T) {
+	s := state{role: RoleCaller, phase: StateWaitAnswer}
+	check := func(device, nonce string) (gets sessionOp, told MessageType) {
+		var acts []action
+		s, acts, _ = step(s, evMessage{from: Address{"house", "home", device, "s"}, typ: TypeVerify, body: &VerifyBody{Nonce: nonce, Offer: "o"}})
+		gets = -1
+		for _, a := range acts {
+			switch a := a.(type) {
+			case actSession:
+				gets = a.op
+			case actSend:
+				told = a.typ
+			}
+		}
+		return gets, told
+	}
+	for i := range MaxDevices {
+		if gets, told := check(fmt.Sprint("d", i), fmt.Sprint("n", i)); gets != opAcceptOffer || told != "" {
+			t.Errorf("device %d gets %v, and is told %q", i+1, gets, told)
+		}
+	}
+	if gets, told := check("d8", "n8"); gets != -1 || told != TypeEnd || len(s.legs) != MaxDevices {
+		t.Errorf("the ninth gets %v, and is told %q", gets, told)
+	}
+	for i := range MaxDevices {
+		if gets, told := check(fmt.Sprint("d", i), fmt.Sprint("again", i)); gets != opAcceptOffer || told != "" || len(s.legs) != MaxDevices {
+			t.Errorf("device %d, which checks anew, gets %v, and is told %q", i+1, gets, told)
+		}
+	}
+}
