@@ -98,7 +98,7 @@ func (s *station) pressCall(p press) {
 		s.call(p)
 		return
 	}
-	if s.silent(s.front) { // nobody here knows of it: the press comes first
+	if s.silent(s.front) || s.front.phase == unreachable { // nobody here knows of it, or has been told that it came to nothing: the press comes first
 		s.next = &p
 		s.front.end()
 		return

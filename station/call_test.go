@@ -151,6 +151,69 @@ func TestNoBroker(t *testing.T) {
 	flat.waitState(ringing)
 }
 
+// TestUnreachedStillRings: the visitor is told in time that nobody is reached, and the same call rings when that changes.
+func TestUnreachedStillRings(t *testing.T) {
+	h := newHouse(t)
+	h.brokerDown()
+	door := h.door(func(c *config.Config) { c.Call.UnreachableAfter, c.Call.UnreachableLimit = 500*time.Millisecond, time.Minute })
+	door.waitState(idle)
+	door.tap("bell-1")
+	first := door.waitState(unreachable).Call
+	if first == nil {
+		t.Fatal("the call was given up at once")
+	}
+	door.tap("bell-1") // who was told that it came to nothing, and presses again, means it
+	door.waitState(trying)
+	again := door.waitState(unreachable).Call
+	if again == nil || again.ID == first.ID {
+		t.Fatalf("the second press made no call of its own: %+v", again)
+	}
+	h.brokerUp()
+	flat := h.indoor("hall", "flat-1")
+	flat.waitState(ringing)
+	if got := door.waitState(ringback).Call.ID; got != again.ID {
+		t.Errorf("call %s rings, want %s", got, again.ID)
+	}
+}
+
+// What a caller is shown of all whom it calls.
+func TestTellCaller(t *testing.T) {
+	one, two := new(call.Call), new(call.Call)
+	tests := []struct {
+		name      string
+		offline   bool
+		rings     []*call.Call
+		unreached []*call.Call
+		gone      int
+		was, want phase
+	}{
+		{"nothing heard yet", false, nil, nil, 0, trying, trying},
+		{"one of two unreached", false, nil, []*call.Call{one}, 0, trying, trying},
+		{"the same without a broker", true, nil, []*call.Call{one}, 0, trying, unreachable},
+		{"both unreached", false, nil, []*call.Call{one, two}, 0, trying, unreachable},
+		{"one unreached, one over", false, nil, []*call.Call{one}, 1, ringback, unreachable},
+		{"all over", false, nil, nil, 2, ringback, trying},
+		{"one rings after all", false, []*call.Call{one}, []*call.Call{two}, 0, unreachable, ringback},
+		{"who talks is told nothing", false, nil, []*call.Call{one, two}, 0, talking, talking},
+	}
+	for _, tt := range tests {
+		tk, err := newTalk(call.RoleCaller, []string{"flat-1", "flat-2"}, tt.was)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range tt.rings {
+			tk.acknowledged[c] = true
+		}
+		for _, c := range tt.unreached {
+			tk.unreached[c] = true
+		}
+		tk.gone = tt.gone
+		if (&station{connected: !tt.offline}).tellCaller(tk); tk.phase != tt.want {
+			t.Errorf("%s: %v, want %v", tt.name, tk.phase, tt.want)
+		}
+	}
+}
+
 func TestMute(t *testing.T) {
 	h := newHouse(t)
 	door, flat := h.door(), h.indoor("hall", "flat-1")

@@ -15,7 +15,7 @@ import (
 // earlier call is heard in it.
 func newTalk(role call.Role, users []string, p phase) (*talk, error) {
 	r, err := audio.NewReceiver()
-	return &talk{role: role, users: users, phase: p, acknowledged: map[*call.Call]bool{}, voice: voice{r}}, err
+	return &talk{role: role, users: users, phase: p, acknowledged: map[*call.Call]bool{}, unreached: map[*call.Call]bool{}, voice: voice{r}}, err
 }
 
 // call rings the users of a press. There is no call in front.
@@ -134,9 +134,7 @@ func (s *station) handler(t *talk) call.Handler {
 		OnOpenResult: func(_ *call.Call, opened bool, why string) {
 			s.post(func() { s.openResult(t, opened, why) })
 		},
-		OnUnreachable: on(func(t *talk) {
-			s.log.Info("nobody has acknowledged yet", "call", t.c.ID())
-		}),
+		OnUnreachable: func(c *call.Call) { s.post(func() { s.unreached(t, c) }) },
 		OnNetworkUnavailable: func(c *call.Call, isPeer bool, left time.Duration) {
 			s.log.Warn("path lost", "call", c.ID(), "peer", isPeer, "ends_in", left)
 		},
@@ -146,17 +144,41 @@ func (s *station) handler(t *talk) call.Handler {
 
 // acknowledged: one of those called rings.
 func (s *station) acknowledged(t *talk, c *call.Call) {
+	delete(t.unreached, c)
 	t.acknowledged[c] = true
-	if t.phase == trying {
-		t.phase = ringback
-	}
+	s.tellCaller(t)
+}
+
+// unreached: of one of those called nothing was heard in time.
+func (s *station) unreached(t *talk, c *call.Call) {
+	s.log.Info("nobody has acknowledged yet", "call", c.ID(), "peer", c.Peer())
+	t.unreached[c] = true
+	s.tellCaller(t)
 }
 
 // memberOver: one of a group does not ring any more. It may have been the only
 // one that did.
 func (s *station) memberOver(t *talk, c *call.Call) {
 	delete(t.acknowledged, c)
-	if t.phase == ringback && len(t.acknowledged) == 0 {
+	delete(t.unreached, c)
+	t.gone++
+	s.tellCaller(t)
+}
+
+// tellCaller shows the one who waits what there is to wait for. The call of one who was told that nobody is reached goes
+// on: it still rings if that changes in time.
+func (s *station) tellCaller(t *talk) {
+	switch t.phase {
+	case trying, ringback, unreachable:
+	default:
+		return
+	}
+	switch {
+	case len(t.acknowledged) > 0:
+		t.phase = ringback
+	case len(t.unreached) > 0 && (len(t.unreached)+t.gone == len(t.users) || !s.connected):
+		t.phase = unreachable
+	default:
 		t.phase = trying
 	}
 }

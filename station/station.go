@@ -28,6 +28,8 @@ type talk struct {
 	users               []string // whom it is with, or who are rung
 	phase               phase
 	acknowledged        map[*call.Call]bool // those of the group that ring now
+	unreached           map[*call.Call]bool // those of which nothing was heard in time, so far
+	gone                int                 // those that are over
 	stood               bool                // the caller said that the call stands
 	rang                bool                // the caller was told that it rings here
 	rangBefore          bool                // by an earlier life of this station

@@ -328,7 +328,7 @@ func (e *episode) told() (slowest time.Duration, lost string) {
 			if !ev.Active || ev.At < e.pressed || off > e.over {
 				continue
 			}
-			if long++; off-ev.At < 300*time.Millisecond {
+			if long++; off-ev.At < 400*time.Millisecond {
 				long = 0
 			}
 			if long == 2 {
@@ -339,11 +339,23 @@ func (e *episode) told() (slowest time.Duration, lost string) {
 	if d := e.record.Disconnected; e.talked || d.Reason == call.ReasonCancel || d.Reason == call.ReasonNormal || e.diedAfter() {
 		return slowest, ""
 	}
-	took, ok = lit(e.over, e.over+toldAfter)
+	news := e.over
+	if at, told := e.record.At("unreachable"); told && !e.acknowledged() { // its end tells nothing new
+		news = at
+		if at, on := lit(news+toldAfter, e.over); on {
+			return toldAfter, fmt.Sprintf("nobody was reached, and the lamp still blinks %v later", at+toldAfter)
+		}
+	}
+	took, ok = lit(news, news+toldAfter)
 	if !ok {
 		return toldAfter, fmt.Sprintf("the lamp did not tell that the call failed (%s)", e.record.Disconnected.Reason)
 	}
 	return max(slowest, took), ""
+}
+
+func (e *episode) acknowledged() bool {
+	_, ok := e.record.At("acknowledged")
+	return ok
 }
 
 // diedAfter reports whether the door died while it would have told.
