@@ -163,3 +163,26 @@ func TestJournalHangs(t *testing.T) {
 		close(hang)
 	})
 }
+
+// TestJournalMends: once a call is kept again, nothing is wrong with the journal.
+func TestJournalMends(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		var p pipes
+		door, home := w.node("door", "d1"), w.node("home", "panel").keeps(t.TempDir(), &p).background()
+		works := home.kit.journal.sync
+		home.kit.journal.sync = func(*os.File) error { return syscall.EIO }
+		first := door.make("home")
+		pass(100 * time.Millisecond)
+		if err := home.kit.JournalErr(); !errors.Is(err, syscall.EIO) {
+			t.Errorf("with a bad disk: %v", err)
+		}
+		first.End()
+		pass(time.Second)
+		home.kit.journal.sync = works
+		door.make("home")
+		pass(100 * time.Millisecond)
+		if err := home.kit.JournalErr(); err != nil {
+			t.Errorf("with a good one: %v", err)
+		}
+	})
+}

@@ -65,21 +65,22 @@ type Kit struct {
 	journal *journal // nil: none
 	entries chan entryOp
 
-	mu       sync.Mutex // guards all below, and each Call's fields marked so
-	calls    map[string]*Call
-	used     map[string]time.Time // call ids verified here: reuse
-	known    map[string]time.Time // call ids given to OnPush
-	told     map[string]time.Time // call ids that got our busy reply
-	refused  map[string]*refusal  // of these, who may still be taken
-	seen     seen
-	survivor survivor // of a glare
-	counters map[string]uint64
-	runners  map[*runner]bool
-	notifier *runner // of notify; done when OnPush is called no more
-	closed   bool
-	adopting map[string]bool      // calls on their way here from another process
-	others   map[string]time.Time // call ids that the journal may tell of: another process of this device had them
-	badDisk  error                // why the journal does not work
+	mu        sync.Mutex // guards all below, and each Call's fields marked so
+	calls     map[string]*Call
+	used      map[string]time.Time // call ids verified here: reuse
+	known     map[string]time.Time // call ids given to OnPush
+	told      map[string]time.Time // call ids that got our busy reply
+	refused   map[string]*refusal  // of these, who may still be taken
+	seen      seen
+	survivor  survivor // of a glare
+	counters  map[string]uint64
+	runners   map[*runner]bool
+	notifier  *runner // of notify; done when OnPush is called no more
+	closed    bool
+	adopting  map[string]bool      // calls on their way here from another process
+	others    map[string]time.Time // call ids that the journal may tell of: another process of this device had them
+	noJournal error                // why there is no journal, or none that others of this device can ask for
+	badDisk   error                // why the last call was not kept
 }
 
 // NewKit checks cfg and starts listening. An error says what of cfg is wrong; a

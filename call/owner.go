@@ -2,6 +2,7 @@ package call
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -235,12 +236,12 @@ func (k *Kit) openJournal() {
 	}
 	j, err := newJournal(k.cfg.Journal)
 	if err != nil {
-		k.badDisk = err
+		k.noJournal = err
 		k.log.Error("call: no journal", "err", err)
 		return
 	}
 	if err := j.listen(); err != nil {
-		k.badDisk = err
+		k.noJournal = err
 		k.log.Error("call: journal", "err", err)
 	} else {
 		k.work.Go(func() { k.serveOwner(j.sock) })
@@ -296,8 +297,13 @@ func (k *Kit) keep(op entryOp) {
 	case entryLeave:
 		err = k.journal.leave(op.id)
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		k.journalFailed(op.id, err)
+	case op.do == entryPut:
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.badDisk = nil
 	}
 }
 
@@ -321,11 +327,12 @@ func (k *Kit) journalFailed(id string, err error) {
 	}
 }
 
-// JournalErr is the last thing that went wrong with Config.Journal; nil: nothing.
+// JournalErr is why Config.Journal can not be used, or else why a call could not
+// be kept; nil: neither, or one that came later was.
 func (k *Kit) JournalErr() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.badDisk
+	return cmp.Or(k.noJournal, k.badDisk)
 }
 
 // PendingBackgroundCalls are the ids of the calls of this device that
@@ -374,8 +381,8 @@ func (c *Call) entry() entry {
 
 // enter has a call that rings kept. k.mu is held.
 func (k *Kit) enter(c *Call) {
-	if k.journal == nil && k.badDisk != nil && c.background != nil {
-		k.tell(c, notice{kind: noticeError, err: k.badDisk})
+	if k.journal == nil && k.noJournal != nil && c.background != nil {
+		k.tell(c, notice{kind: noticeError, err: k.noJournal})
 	}
 	if k.journal == nil {
 		return
