@@ -82,10 +82,11 @@ size: ## the arm64 binary's size by library
 	@$(ARM64_BUILD) -ldflags '$(ARM64_LINK)' -o bin/intercom-arm64.symbols ./cmd/intercom
 	@scripts/size bin/intercom-arm64.symbols
 
-# The virtual board's kernel is made once (30 s) and kept in ~/.cache; CASE=name, REPLAY=1, OUT=folder: see lab/README.md.
+# The virtual board's kernel is made once (30 s) and kept in ~/.cache; CASE=name, REPLAY=1, VARIANTS=20, OUT=folder: see lab/README.md.
+VARIANTS ?= 1
 test-board: ## sound, GPIO and whole calls on a real arm64 kernel in QEMU
 	@scripts/need $(DEBS_BOARD)
-	@CGO_ENABLED=1 go run -tags $(TAGS) ./lab/testboard -tags '$(TAGS)' -case '$(if $(REPLAY),replay,$(CASE))' -out '$(OUT)'
+	@CGO_ENABLED=1 go run -tags $(TAGS) ./lab/testboard -tags '$(TAGS)' -case '$(if $(REPLAY),replay,$(CASE))' -variants $(VARIANTS) -out '$(OUT)'
 
 test-board-full: ## test-board with its long cases
 	@scripts/need $(DEBS_BOARD)

@@ -36,7 +36,24 @@ type Check struct {
 	Name   string `json:"name"`
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail,omitempty"` // what was measured; what was wrong
+
+	Figure *Figure `json:"figure,omitempty"` // of a check that has a limit
 }
+
+// Figure is what was measured, and the most that it may be.
+type Figure struct {
+	Got   float64 `json:"got"`
+	Limit float64 `json:"limit"`
+	Unit  string  `json:"unit,omitempty"`
+}
+
+// Milliseconds is the figure of a time.
+func Milliseconds(got, limit time.Duration) Figure {
+	return Figure{got.Seconds() * 1000, limit.Seconds() * 1000, "ms"}
+}
+
+// OK reports whether it is within its limit.
+func (f Figure) OK() bool { return f.Got <= f.Limit }
 
 // Change is one level of a line of the board, as the outside sees it.
 type Change struct {

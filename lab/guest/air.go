@@ -3,6 +3,9 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
+	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -56,20 +59,27 @@ func (a *air) speak() {
 		return
 	}
 	period := make([]int16, micConfig.period)
-	for a.next(period) {
-		if err := a.mouth.transferAll(period); err != nil {
+	for {
+		begins, ok := a.next(period)
+		if !ok {
+			return
+		}
+		err := a.mouth.transferAll(period)
+		if err == nil && begins {
+			err = a.spoken(len(period))
+		}
+		if err != nil {
 			a.fail(err)
 			return
 		}
 	}
 }
 
-// next fills a period from the queue. What is written now is in the microphone when all that is written before
-// has been taken: the buffer is full then, as the write before had to wait.
-func (a *air) next(period []int16) bool {
+// next fills a period from the queue; begins tells that what was said last begins with it.
+func (a *air) next(period []int16) (begins, ok bool) {
 	select {
 	case <-a.stop:
-		return false
+		return false, false
 	default:
 	}
 	a.mu.Lock()
@@ -77,11 +87,19 @@ func (a *air) next(period []int16) bool {
 	n := copy(period, a.queue)
 	clear(period[n:])
 	a.queue = a.queue[n:]
-	if a.asked && n > 0 {
-		delay := time.Duration(micConfig.period*(micConfig.periods-1)) * time.Second / sampleRate
-		a.spokeAt, a.asked = monotonic()+delay, false
-	}
-	return true
+	begins = a.asked && n > 0
+	a.asked = a.asked && !begins
+	return begins, true
+}
+
+// spoken notes when the frames just written reach the microphone: after all that was written before. The card's own
+// word for that is of its latest tick, which is the one that let the write return.
+func (a *air) spoken(frames int) error {
+	ahead, err := a.mouth.delay()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.spokeAt = monotonic() + duration(int(ahead)-frames)
+	return err
 }
 
 func (a *air) listen() {
@@ -100,10 +118,15 @@ func (a *air) listen() {
 			a.fail(err)
 			return
 		}
-		a.mu.Lock()
 		if len(a.heard) == 0 {
-			a.began = monotonic() - duration(len(period))
+			behind, err := a.ear.delay()
+			if err != nil {
+				a.fail(err)
+				return
+			}
+			a.began = monotonic() - duration(int(behind)+len(period))
 		}
+		a.mu.Lock()
 		a.heard = append(a.heard, period...)
 		if a.loop {
 			a.queue = append(a.queue, period...)
@@ -140,6 +163,23 @@ func (a *air) said() time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.spokeAt
+}
+
+// held is what the buffer of the station's loudspeaker holds, by the kernel's word.
+func (a *air) held() (time.Duration, error) {
+	path := "/proc/asound/" + a.card + "/pcm0p/sub0/status"
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	var at [2]int
+	for i, name := range []string{"appl_ptr", "hw_ptr"} {
+		_, rest, _ := strings.Cut(string(text), name)
+		if _, err := fmt.Sscanf(rest, " : %d", &at[i]); err != nil {
+			return 0, fmt.Errorf("%s: %s: %w: %q", path, name, err, text)
+		}
+	}
+	return duration(at[0] - at[1]), nil
 }
 
 // close ends both streams.

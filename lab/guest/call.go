@@ -112,19 +112,25 @@ func (h *house) wholeCall() error {
 		from *member
 		freq float64
 	}{{h.door, doorVoice}, {h.indoor, indoorVoice}} {
-		h.speak(way.from, way.from.name, way.freq)
+		if err := h.speak(way.from, way.from.name, way.freq); err != nil {
+			return err
+		}
 	}
 	h.g.report.Marks["cpu_per_call_second"] = (h.cpu() - cpu).Seconds() / (monotonic() - since).Seconds()
 	if err := press(h.indoor, "MUTE", "mute"); err != nil {
 		return err
 	}
 	time.Sleep(pause)
-	h.speak(h.indoor, "muted", mutedVoice)
+	if err := h.speak(h.indoor, "muted", mutedVoice); err != nil {
+		return err
+	}
 	if err := press(h.indoor, "MUTE", "unmute"); err != nil {
 		return err
 	}
 	time.Sleep(pause)
-	h.speak(h.indoor, "unmuted", indoorVoice)
+	if err := h.speak(h.indoor, "unmuted", indoorVoice); err != nil {
+		return err
+	}
 	if err := press(h.indoor, "OPEN", "open"); err != nil {
 		return err
 	}
@@ -139,7 +145,7 @@ func (h *house) wholeCall() error {
 	return h.keepRecords()
 }
 
-// markXruns notes the xruns of each station so far.
+// markXruns notes the xruns of each station so far, and of what is around it.
 func (h *house) markXruns(when string) error {
 	for _, m := range []*member{h.door, h.indoor} {
 		st, err := m.status()
@@ -147,15 +153,46 @@ func (h *house) markXruns(when string) error {
 			return err
 		}
 		h.g.report.Marks[m.name+"_xruns_"+when] = float64(st.Counters.Card.CaptureXruns + st.Counters.Card.PlayXruns)
+		h.g.report.Marks[m.name+"_world_xruns_"+when] = float64(m.air.mouth.xruns.Load() + m.air.ear.xruns.Load())
 	}
 	return nil
 }
 
-// speak says a mark and a second of a tone into a microphone and waits until all has arrived at the other side.
-func (h *house) speak(m *member, name string, freq float64) {
+// Moments at which the listener's loudspeaker is looked at while somebody speaks. They move on against its periods, so that
+// all phases of one are seen.
+const (
+	heldTimes = 36
+	heldEvery = 41 * time.Millisecond
+)
+
+// speak says a mark and a second of a tone into a microphone and waits until all has arrived at the other side. It notes
+// what the other side's jitter buffer holds before, and the most that its loudspeaker's buffer holds meanwhile.
+func (h *house) speak(m *member, name string, freq float64) error {
+	to := h.door
+	if m == to {
+		to = h.indoor
+	}
+	st, err := to.status()
+	if err != nil {
+		return err
+	}
+	h.g.report.Marks[name+"_jitter"] = st.Counters.Audio.PlayoutDelayMS / 1000
 	m.air.say(append(audiotest.Mark(), audiotest.Sine(freq, voiceLevel, sampleRate)...))
-	time.Sleep(1500 * time.Millisecond)
+	most := time.Duration(0)
+	for range heldTimes {
+		time.Sleep(heldEvery)
+		if to.air == nil { // its card is not there
+			continue
+		}
+		held, err := to.air.held()
+		if err != nil {
+			return err
+		}
+		most = max(most, held)
+	}
+	h.g.mark(name+"_held", most)
 	h.g.mark(name+"_said", m.air.said())
+	return nil
 }
 
 func (h *house) cpu() time.Duration { return h.door.cpu() + h.indoor.cpu() }

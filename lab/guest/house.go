@@ -272,7 +272,6 @@ func (h *house) close() error {
 		h.g.keep(m.name+"-lamps.json", m.panel.close())
 		h.g.keep(m.name+"-speaker.wav", wav(m.air.heard))
 		h.g.mark(m.name+"_speaker_began", m.air.began)
-		h.g.report.Marks[m.name+"_world_xruns"] = float64(m.air.mouth.xruns + m.air.ear.xruns)
 	}
 	return errors.Join(errs...)
 }

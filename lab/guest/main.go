@@ -92,6 +92,11 @@ func (g *guest) check(name string, ok bool, format string, args ...any) {
 	g.report.Checks = append(g.report.Checks, exchange.Check{Name: name, OK: ok, Detail: fmt.Sprintf(format, args...)})
 }
 
+// measure notes one that has a limit, and may want something else too.
+func (g *guest) measure(name string, f exchange.Figure, also bool, format string, args ...any) {
+	g.report.Checks = append(g.report.Checks, exchange.Check{Name: name, OK: also && f.OK(), Detail: fmt.Sprintf(format, args...), Figure: &f})
+}
+
 // keep sends a file to the host at the end.
 func (g *guest) keep(name string, data []byte) {
 	if _, ok := g.files[name]; !ok {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +19,7 @@ const (
 	ioctlSWParams = 0xc0884113
 	ioctlPrepare  = 0x4140
 	ioctlStart    = 0x4142
+	ioctlDelay    = 0x80084121
 	ioctlWrite    = 0x40184150
 	ioctlRead     = 0x80184151
 
@@ -66,7 +68,7 @@ type pcm struct {
 	name     string
 	capture  bool
 	channels int
-	xruns    int
+	xruns    atomic.Int64
 }
 
 // pcmConfig is what both ends of a loop must agree upon.
@@ -150,7 +152,7 @@ func (p *pcm) transferAll(buf []int16) error {
 		case err == nil:
 			buf = buf[int(x.result)*p.channels:]
 		case errors.Is(err, unix.EPIPE):
-			p.xruns++
+			p.xruns.Add(1)
 			if err := p.ioctl(ioctlPrepare, nil); err != nil {
 				return fmt.Errorf("%s: after an xrun: %w", p.name, err)
 			}
@@ -160,6 +162,14 @@ func (p *pcm) transferAll(buf []int16) error {
 		}
 	}
 	return nil
+}
+
+// delay returns how many frames are yet to be played, or to be read.
+func (p *pcm) delay() (frames int64, err error) {
+	if err := p.ioctl(ioctlDelay, unsafe.Pointer(&frames)); err != nil {
+		return 0, fmt.Errorf("%s: delay: %w", p.name, err)
+	}
+	return frames, nil
 }
 
 func (p *pcm) ioctl(request uintptr, arg unsafe.Pointer) error {

@@ -74,7 +74,7 @@ func loop(t *testing.T, card string, device int) {
 	if !slices.Equal(got[start:start+n], tone[:n]) {
 		t.Errorf("the tone is not what was played")
 	}
-	if play.xruns+record.xruns > 0 {
-		t.Errorf("%d xruns playing, %d recording", play.xruns, record.xruns)
+	if play.xruns.Load()+record.xruns.Load() > 0 {
+		t.Errorf("%d xruns playing, %d recording", play.xruns.Load(), record.xruns.Load())
 	}
 }

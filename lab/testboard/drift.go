@@ -52,7 +52,7 @@ func drift(ctx context.Context, r *runner) error {
 	}
 	j.check("voice", n >= 24 && found == n && toned == n, "%d spoken, %d found by correlation, %d by tone", n, found, toned)
 	lasted := time.Duration(n) * exchange.DriftEvery
-	j.check("delay", found > 0 && most <= shiftedLimit && most-least <= driftSpread, "%v to %v over %v, at most %v and %v apart",
+	j.measure("delay", exchange.Milliseconds(most, shiftedLimit), found > 0 && most-least <= driftSpread, "%v to %v over %v, at most %v and %v apart",
 		least.Round(10*time.Microsecond), most.Round(10*time.Microsecond), lasted, shiftedLimit, driftSpread)
 	slipped := lasted / 1e6 * driftPPM
 	j.xruns(math.Ceil(float64(slipped) / float64(period)))

@@ -47,9 +47,10 @@ const (
 	mouthToEarLimit = 62 * time.Millisecond // 48 to 57 seen; with the loudspeaker's whole buffer full it is 66 and more
 	shiftedLimit    = 75 * time.Millisecond // the same after drift, or soon after a card came back
 	lookError       = 5 * time.Millisecond  // how exactly the lines are looked at, and a timer of the board runs
-	silenceLevel    = -70.0                 // dBFS
-	heardLevel      = -35.0                 // dBFS
-	cpuLimit        = 0.26                  // seconds of the emulated processor for a second of call, both stations
+	heldLimit       = 34 * time.Millisecond
+	silenceLevel    = -70.0 // dBFS
+	heardLevel      = -35.0 // dBFS
+	cpuLimit        = 0.26  // seconds of the emulated processor for a second of call, both stations
 )
 
 // call boots the house once and judges what it did.
@@ -134,10 +135,10 @@ func near(a, b time.Duration) bool { return (a - b).Abs() <= lookError }
 
 func (j *judge) ringing() {
 	press, ring, acknowledged, accept := j.when("press"), j.when("ring_sample"), j.when("acknowledged"), j.when("accept")
-	j.check("press to ringing", ring-press > 0 && ring-press <= pressToRing, "%v, at most %v", (ring - press).Round(time.Microsecond), pressToRing)
+	j.measure("press to ringing", exchange.Milliseconds(ring-press, pressToRing), ring > press, "%v, at most %v", (ring - press).Round(time.Microsecond), pressToRing)
 	lamp := j.lines["door/CALL-LAMP"]
 	trying := flashes(lamp, press, acknowledged)
-	j.check("lamp while it is tried", len(trying) > 0 && trying[0].from-press < pressToLamp, "lit %v after the press, at most %v", first(trying)-press, pressToLamp)
+	j.measure("lamp while it is tried", exchange.Milliseconds(first(trying)-press, pressToLamp), len(trying) > 0, "lit %v after the press, at most %v", first(trying)-press, pressToLamp)
 	for _, station := range []string{"door", "indoor"} {
 		blinks := flashes(j.lines[station+"/CALL-LAMP"], acknowledged, accept)
 		ok := len(blinks) >= 2
@@ -175,7 +176,7 @@ func (j *judge) talking() {
 	accept, end := j.when("accept"), j.when("end")
 	for _, station := range []string{"door", "indoor"} {
 		voice := j.when(station + "_first_voice")
-		j.check("accept to first voice at the "+station, voice-accept > 0 && voice-accept <= acceptToVoice, "%v, at most %v",
+		j.measure("accept to first voice at the "+station, exchange.Milliseconds(voice-accept, acceptToVoice), voice > accept, "%v, at most %v",
 			(voice - accept).Round(time.Microsecond), acceptToVoice)
 		j.check(station+" lamp in the call", steady(j.lines[station+"/CALL-LAMP"], true, accept+100*time.Millisecond, end), "on")
 		j.check(station+" lamp after the call", steady(j.lines[station+"/CALL-LAMP"], false, end+100*time.Millisecond, j.when("over")), "off")
@@ -192,6 +193,10 @@ func (j *judge) talking() {
 	held := j.when("unmute") - j.when("mute")
 	j.check("mute lamp", len(mute) == 1 && (mute[0].length-held).Abs() < 20*time.Millisecond, "%v for %v of mute", mute, held)
 	j.voice("unmuted", "indoor", "door", 1100)
+	for _, way := range []struct{ mark, to string }{{"door", "indoor"}, {"indoor", "door"}, {"unmuted", "door"}} {
+		held := j.when(way.mark + "_held")
+		j.measure(way.to+" loudspeaker's buffer, "+way.mark, exchange.Milliseconds(held, heldLimit), held > 0, "holds up to %v, at most %v", held, heldLimit)
+	}
 }
 
 // voice wants the mark and the tone that were spoken at one side at the other.
@@ -208,7 +213,8 @@ func (j *judge) voiceWithin(limit time.Duration, mark, from, to string, freq flo
 	if mark != from {
 		name += ", " + mark
 	}
-	j.check(name, found && late <= limit, "correlation %.2f, mouth to ear %v, at most %v", score, late.Round(10*time.Microsecond), limit)
+	j.measure(name, exchange.Milliseconds(late, limit), found, "correlation %.2f, mouth to ear %v, at most %v; about %v of it in the jitter buffer, up to %v in the loudspeaker's",
+		score, late.Round(10*time.Microsecond), limit, j.when(mark+"_jitter").Round(10*time.Microsecond), j.when(mark+"_held"))
 	tone := j.speakers[to].from(said+late+200*time.Millisecond, 800*time.Millisecond)
 	level, all := audiotest.Goertzel(tone, freq), audiotest.RMS(tone)
 	j.check(name+", its tone", level > heardLevel && math.Abs(level-all) < 1, "%.0f Hz at %.1f dBFS, all sound %.1f dBFS", freq, level, all)
@@ -236,18 +242,19 @@ func (j *judge) opening() {
 // xruns wants no more than limit in the call, and in the surroundings. Before it, while the first session of a new process
 // is made, the one emulated processor is too busy for some; those are told only.
 func (j *judge) xruns(limit float64) {
-	during, before, world := 0.0, 0.0, 0.0
+	during, before, world, worldBefore := 0.0, 0.0, 0.0, 0.0
 	for _, s := range []string{"door", "indoor"} {
 		before += j.marks[s+"_xruns_before"]
+		worldBefore += j.marks[s+"_world_xruns_before"]
 		during += j.marks[s+"_xruns_after"] - j.marks[s+"_xruns_before"]
-		world += j.marks[s+"_world_xruns"]
+		world += j.marks[s+"_world_xruns_after"] - j.marks[s+"_world_xruns_before"]
 	}
-	j.check("xruns", during <= limit && world <= limit, "%.0f in the call, %.0f before it, %.0f of the surroundings, at most %.0f", during, before, world, limit)
+	j.measure("xruns", exchange.Figure{Got: max(during, world), Limit: limit}, true, "%.0f in the call, %.0f before it; of the surroundings %.0f and %.0f; at most %.0f in the call", during, before, world, worldBefore, limit)
 }
 
 // costs asserts what a call second costs; under virtual time that is a count of instructions.
 func (j *judge) costs() {
 	j.xruns(0)
 	cpu := j.marks["cpu_per_call_second"]
-	j.check("cost", cpu > 0 && cpu <= cpuLimit, "%.3f s of the emulated processor for a second of call, both stations, at most %.3f", cpu, cpuLimit)
+	j.measure("cost", exchange.Figure{Got: cpu, Limit: cpuLimit, Unit: "s"}, cpu > 0, "%.3f s of the emulated processor for a second of call, both stations, at most %.3f", cpu, cpuLimit)
 }

@@ -38,6 +38,7 @@ func run(ctx context.Context) error {
 		tags    = flag.String("tags", "nolibopusfile", "build `tags`")
 		overlay = flag.String("overlay", "", "build with go's -overlay `file`")
 		list    = flag.Bool("list", false, "list the cases")
+		draws   = flag.Int("variants", 1, "run each case `N` times, each a draw of its own; print what failed, and how figures spread")
 	)
 	flag.Parse()
 	if *list {
@@ -50,6 +51,9 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if *draws < 1 {
+		return fmt.Errorf("-variants %d: want 1 or more", *draws)
+	}
 	kernel, err := makeKernel(ctx)
 	if err != nil {
 		return err
@@ -61,7 +65,7 @@ func run(ctx context.Context) error {
 	defer os.RemoveAll(work)
 	r := &runner{
 		build:  builder{dir: filepath.Join(work, "bin"), tags: *tags, overlay: *overlay, built: map[string]string{}},
-		kernel: kernel, work: work, keep: *keep,
+		kernel: kernel, work: work, keep: *keep, draws: *draws,
 	}
 	if err := os.Mkdir(r.build.dir, 0o755); err != nil {
 		return err
@@ -91,30 +95,30 @@ type runner struct {
 	kernel string
 	work   string // a temporary folder
 	keep   string // the folder for what is kept, or ""
+	draws  int    // of each case; over one, passed checks are not printed
 
-	name           string // of the case that runs
+	name           string // of the case that runs, and its variant
+	variant        int    // which draw of it; 0 is the one that a run without variants has
 	boots          int    // of that case
 	passed, failed int
 	calls          []answer // of the whole call, for the replay
+	spreads        []*spread
 }
 
 func (r *runner) all(ctx context.Context, chosen []testCase) error {
 	start := time.Now()
 	for _, c := range chosen {
-		if ctx.Err() != nil {
-			return ctx.Err()
+		r.spreads = nil
+		for r.variant = range r.draws {
+			if err := r.once(ctx, c); err != nil {
+				return err
+			}
 		}
-		began, before := time.Now(), r.passed+r.failed
-		r.name, r.boots = c.name, 0
-		if err := c.run(ctx, r); errors.Is(err, errBuild) {
-			return err
-		} else if err != nil {
-			r.check("case", false, "%v", err)
+		for _, s := range r.spreads {
+			if r.draws > 1 {
+				fmt.Printf("%4d %-12s %v\n", len(s.got), c.name, s)
+			}
 		}
-		if r.passed+r.failed == before && !c.byName {
-			r.check("case", false, "checked nothing")
-		}
-		fmt.Printf("     %-12s %.0f s, %d boots\n", c.name, time.Since(began).Seconds(), r.boots)
 	}
 	fmt.Printf("%d checks passed, %d failed, %.0f s\n", r.passed, r.failed, time.Since(start).Seconds())
 	if r.failed > 0 {
@@ -123,16 +127,53 @@ func (r *runner) all(ctx context.Context, chosen []testCase) error {
 	return nil
 }
 
-// check prints one line.
+// once runs one draw of a case.
+func (r *runner) once(ctx context.Context, c testCase) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	began, before := time.Now(), r.passed+r.failed
+	r.name, r.boots = c.name, 0
+	if r.draws > 1 {
+		r.name, r.calls = fmt.Sprintf("%s.%d", c.name, r.variant), nil
+	}
+	if err := c.run(ctx, r); errors.Is(err, errBuild) {
+		return err
+	} else if err != nil {
+		r.check("case", false, "%v", err)
+	}
+	if r.passed+r.failed == before && !c.byName {
+		r.check("case", false, "checked nothing")
+	}
+	fmt.Printf("     %-12s %.0f s, %d boots\n", r.name, time.Since(began).Seconds(), r.boots)
+	return nil
+}
+
+// check notes one finding.
 func (r *runner) check(name string, ok bool, format string, args ...any) {
+	r.note(exchange.Check{Name: name, OK: ok, Detail: fmt.Sprintf(format, args...)})
+}
+
+// measure notes one that has a limit, and may want something else too.
+func (r *runner) measure(name string, f exchange.Figure, also bool, format string, args ...any) {
+	r.note(exchange.Check{Name: name, OK: also && f.OK(), Detail: fmt.Sprintf(format, args...), Figure: &f})
+}
+
+// note prints one line; of several draws only what failed.
+func (r *runner) note(c exchange.Check) {
 	word := "ok  "
-	if ok {
+	if c.OK {
 		r.passed++
 	} else {
 		r.failed++
 		word = "FAIL"
 	}
-	fmt.Println(strings.TrimRight(fmt.Sprintf("%s %-12s %s: %s", word, r.name, name, fmt.Sprintf(format, args...)), ": "))
+	if c.Figure != nil {
+		r.spread(c.Name, *c.Figure)
+	}
+	if !c.OK || r.draws == 1 {
+		fmt.Println(strings.TrimRight(fmt.Sprintf("%s %-12s %s: %s", word, r.name, c.Name, c.Detail), ": "))
+	}
 }
 
 // boot boots the board once and prints what it checked itself.
@@ -150,6 +191,7 @@ func (r *runner) boot(ctx context.Context, b boot) (answer, error) {
 	if b.limit == 0 {
 		b.limit = 30 * time.Minute // a host may be busy
 	}
+	b.variant = r.variant
 	r.boots++
 	folder := fmt.Sprintf("%s-%d", r.name, r.boots)
 	a, err := b.run(ctx, filepath.Join(r.work, folder), r.kernel, guest)
@@ -157,7 +199,7 @@ func (r *runner) boot(ctx context.Context, b boot) (answer, error) {
 		err = errors.Join(err, keepErr)
 	}
 	for _, c := range a.report.Checks {
-		r.check(c.Name, c.OK, "%s", c.Detail)
+		r.note(c)
 	}
 	return a, err
 }

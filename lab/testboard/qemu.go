@@ -30,6 +30,7 @@ type boot struct {
 	raspi    bool              // QEMU's Raspberry Pi 3B instead of its generic board
 	console  bool              // a person at the console; time then passes as it really does
 	reboots  bool              // a reset is no end
+	variant  int               // over 0: the same, with something in the initial file system that makes it another draw
 	limit    time.Duration     // of real time
 }
 
@@ -155,6 +156,9 @@ func (b *boot) writeInitrd(path, kernel, guest string) error {
 	}
 	for _, to := range sortedKeys(b.data) {
 		a.add(to, 0o644, b.data[to])
+	}
+	if b.variant > 0 {
+		a.add("variant", 0o644, make([]byte, 1024*b.variant)) // its length counts, and not what is in it
 	}
 	spec, err := json.Marshal(b.spec)
 	if err != nil {

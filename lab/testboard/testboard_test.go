@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -58,6 +60,58 @@ func TestJudgeGoTests(t *testing.T) {
 				t.Errorf("%d passed, %d failed, want %d, %d", r.passed, r.failed, tt.passed, tt.failed)
 			}
 		})
+	}
+}
+
+// TestSpread: of several draws each figure is told by its least, middle and most, and one over its limit fails.
+func TestSpread(t *testing.T) {
+	r := &runner{name: "case", draws: 3}
+	for _, late := range []time.Duration{51, 70, 48} {
+		r.measure("mouth to ear", exchange.Milliseconds(late*time.Millisecond, 62*time.Millisecond), true, "%v", late)
+		r.measure("xruns", exchange.Figure{}, true, "none")
+		r.check("lamp", true, "")
+	}
+	if r.passed != 8 || r.failed != 1 {
+		t.Errorf("%d passed, %d failed, want 8, 1", r.passed, r.failed)
+	}
+	var got []string
+	for _, s := range r.spreads {
+		got = append(got, s.String())
+	}
+	if diff := cmp.Diff([]string{"mouth to ear: 48, 51, 70, at most 62 ms", "xruns: 0, 0, 0, at most 0"}, got); diff != "" {
+		t.Errorf("spreads (-want +got):\n%s", diff)
+	}
+}
+
+// TestVariant: a variant is another initial file system, by length, and none is as it was.
+func TestVariant(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "modules"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"busybox", "guest"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var sizes []int
+	for variant := range 3 {
+		b := boot{variant: variant}
+		path := filepath.Join(dir, "initrd")
+		if err := b.writeInitrd(path, dir, filepath.Join(dir, "guest")); err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := bytes.Contains(data, []byte("variant")); got != (variant > 0) {
+			t.Errorf("variant %d: a file of its own: %v", variant, got)
+		}
+		sizes = append(sizes, len(data))
+	}
+	if sizes[0] >= sizes[1] || sizes[1] >= sizes[2] {
+		t.Errorf("sizes %v, want each longer", sizes)
 	}
 }
 
