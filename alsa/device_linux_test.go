@@ -280,6 +280,45 @@ func TestXrun(t *testing.T) {
 	}
 }
 
+// What the owner has in hand in an xrun, or has not fetched yet, is not played
+// on top of the silence with which both streams start anew: all that follows
+// would be later by it.
+func TestXrunKeepsDelay(t *testing.T) {
+	for _, unfetched := range []time.Duration{0, 15 * time.Millisecond, 25 * time.Millisecond} {
+		t.Run(unfetched.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				card := door()
+				k := newFakeKernel(t, card)
+				d := mustStart(t, k, Config{})
+				defer d.Close()
+				o := &owner{d: d, late: func(period int) time.Duration {
+					if period == 9 {
+						time.Sleep(unfetched)
+						k.change(func() { k.held = true })
+						time.Sleep(100 * time.Millisecond)
+						k.change(func() { k.held = false })
+						synctest.Wait()
+					}
+					return 0
+				}}
+				o.turns(t, 40)
+				synctest.Wait()
+				queued := 0
+				k.change(func() { card.play.update(); queued = card.play.appl - card.play.hw })
+				if want := keptFilled * 480; o.interrupted != 1 || queued != want {
+					t.Errorf("after %d xruns %d frames are to be played when a period begins, want %d after 1", o.interrupted, queued, want)
+				}
+				heard := o.heard[len(o.heard)-10*480:]
+				for i, s := range heard[1:] {
+					if s != heard[i]+1 {
+						t.Fatalf("long after it, frame %d: heard %d after %d", i+1, s, heard[i])
+					}
+				}
+			})
+		})
+	}
+}
+
 // The machine sleeps and wakes.
 func TestSuspend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -12,7 +12,8 @@
 // What goes wrong, and what happens then:
 //
 //	the owner is late          silence in its place; its late sound is dropped; counted
-//	EPIPE (xrun), ESTRPIPE     both streams start anew, aligned; Capture says EPIPE once
+//	EPIPE (xrun), ESTRPIPE     both streams start anew, aligned; Capture says EPIPE once;
+//	                           what is played for what was captured before is dropped
 //	ENODEV, EIO, no sound 1 s  the card is let go of; Capture says why; Start when it is back
 //	may not go before others   said once, and it goes on
 //

@@ -65,6 +65,7 @@ type run struct {
 	dry       time.Duration  // when silence must be written, lest it run empty
 	lastSound time.Duration  // when a period was captured
 	debt      int            // frames of silence that stand for late ones
+	owed      int            // frames that were captured, and stand to be played
 	lean      int            // periods concealed in a row
 	lateCame  bool           // meanwhile, late ones were dropped
 	failed    int            // restarts in a row
@@ -290,7 +291,7 @@ func (r *run) restart() error {
 		}
 	}
 	r.device.count.late.Add(uint64(r.out.Discard(r.out.Cap())))
-	r.debt, r.lean, r.lateCame = 0, 0, false
+	r.debt, r.owed, r.lean, r.lateCame = 0, 0, 0, false
 	silence := r.mono[:r.fill]
 	clear(silence)
 	if n, err := r.play.write(silence); err != nil {
@@ -331,7 +332,7 @@ func (r *run) captured() error {
 	if err != nil {
 		return err
 	}
-	r.in.Write(r.mono[:n])
+	r.owed += r.in.Write(r.mono[:n])
 	r.newest.Store(int64(now - r.timeOf(rest+s.beyond())))
 	r.lastSound, r.failed = now, 0
 	select {
@@ -360,7 +361,7 @@ func (r *run) playback() error {
 	period := r.mono[:frames]
 	switch {
 	case frames > 0:
-		r.out.Read(period)
+		r.owed -= r.out.Read(period)
 		r.lean, r.lateCame = 0, false
 	case late:
 		period = r.mono[:min(r.params.Period, s.avail())]
@@ -404,15 +405,24 @@ func (r *run) fillHigher() error {
 }
 
 // dropLate drops what silence has stood for, and what would make the delay
-// longer than it may be.
+// longer than it may be. The owner plays as much as it captures: what is more
+// than was captured since the start is from before an xrun, and all that
+// follows would be later by it for good. Its rate converter may be some frames
+// ahead.
 func (r *run) dropLate(queued int) {
 	n := r.out.Discard(r.debt)
 	r.debt -= n
 	if n > 0 {
 		r.lateCame = true
 	}
-	if over := queued + r.out.Len() - r.fill - r.params.Period; over > 0 {
+	r.owed -= n
+	if over := r.out.Len() - r.owed; over >= r.params.Period/2 {
 		n += r.out.Discard(over)
+	}
+	if over := queued + r.out.Len() - r.fill - r.params.Period; over > 0 {
+		over = r.out.Discard(over)
+		r.owed -= over
+		n += over
 	}
 	r.device.count.late.Add(uint64(n))
 }

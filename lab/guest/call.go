@@ -166,17 +166,13 @@ const (
 )
 
 // speak says a mark and a second of a tone into a microphone and waits until all has arrived at the other side. It notes
-// what the other side's jitter buffer holds before, and the most that its loudspeaker's buffer holds meanwhile.
+// the most that the other side's loudspeaker's buffer holds meanwhile, and then for how long packets wait there in the
+// jitter buffer; to ask for that before would use the processor when it counts.
 func (h *house) speak(m *member, name string, freq float64) error {
 	to := h.door
 	if m == to {
 		to = h.indoor
 	}
-	st, err := to.status()
-	if err != nil {
-		return err
-	}
-	h.g.report.Marks[name+"_jitter"] = st.Counters.Audio.PlayoutDelayMS / 1000
 	m.air.say(append(audiotest.Mark(), audiotest.Sine(freq, voiceLevel, sampleRate)...))
 	most := time.Duration(0)
 	for range heldTimes {
@@ -192,7 +188,9 @@ func (h *house) speak(m *member, name string, freq float64) error {
 	}
 	h.g.mark(name+"_held", most)
 	h.g.mark(name+"_said", m.air.said())
-	return nil
+	st, err := to.status()
+	h.g.report.Marks[name+"_jitter"] = st.Counters.Audio.PlayoutDelayMS / 1000
+	return err
 }
 
 func (h *house) cpu() time.Duration { return h.door.cpu() + h.indoor.cpu() }

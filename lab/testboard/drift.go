@@ -18,7 +18,7 @@ const driftSpread = 24 * time.Millisecond
 // Nothing follows that yet: the buffer runs dry so often, and no more.
 const (
 	driftPPM = 200
-	period   = 10 * time.Millisecond
+	period   = 10 * time.Millisecond // of a station's card
 )
 
 // drift talks for 120 s while the indoor loudspeaker's clock is 200 ppm fast.
