@@ -11,8 +11,9 @@ import (
 )
 
 // driftSpread is how much the delay may change while one clock runs 200 ppm off: the two periods that the loudspeaker's
-// buffer holds, which the drift empties before a period of silence fills it again, and a tick of the loopback card's.
-const driftSpread = 24 * time.Millisecond
+// buffer holds, which the drift empties before a period of silence fills it again, a tick of the loopback card's, and what
+// the jitter buffer has grown by for a packet that was late.
+const driftSpread = 2*period + tick + processor
 
 // The loudspeaker's clock takes a period more than the microphone's gives, each time that the drift has added up to one.
 // Nothing follows that yet: the buffer runs dry so often, and no more.
