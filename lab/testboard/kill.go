@@ -9,7 +9,7 @@ import (
 )
 
 // openerFalls is how soon the opener is off when its program is killed.
-const openerFalls = 10 * time.Millisecond
+const openerFalls = processor + lookEvery
 
 // restsAfter is how soon a station is dark and idle when the other one died in a call: 5 s without a word, 10 s in which
 // the path may come back, and what is shown afterwards.
