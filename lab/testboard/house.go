@@ -65,6 +65,7 @@ const (
 	lookError    = processor + lookEvery // how exactly the lines are looked at, and a timer of the board runs
 	silenceLevel = -70.0                 // dBFS
 	heardLevel   = -35.0                 // dBFS
+	callXruns    = 1                     // a wait for the processor is longer than what the loudspeaker's buffer still has, a period and a tick; rare: see lab/README.md
 	cpuLimit     = 0.26                  // seconds of the emulated processor for a second of call, both stations: a count of instructions
 )
 
@@ -269,7 +270,7 @@ func (j *judge) xruns(limit float64) {
 
 // costs asserts what a call second costs; under virtual time that is a count of instructions.
 func (j *judge) costs() {
-	j.xruns(0)
+	j.xruns(callXruns)
 	cpu := j.marks["cpu_per_call_second"]
 	j.measure("cost", exchange.Figure{Got: cpu, Limit: cpuLimit, Unit: "s"}, cpu > 0, "%.3f s of the emulated processor for a second of call, both stations, at most %.3f", cpu, cpuLimit)
 }
