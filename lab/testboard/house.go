@@ -58,14 +58,14 @@ const (
 	// long as the latest packet was late. Then it follows the period that sounds.
 	mouthToEarLimit = period + tick + codec + way + processor + period + period + tick
 	shiftedLimit    = mouthToEarLimit + period // with a period of silence that a drift needed, or what a card's return has left
-	// heldLimit is for the loudspeaker's buffer: two periods when one begins (alsa's keptFilled), the tick, and a period, as
-	// two late wake-ups soon after the start are taken for the driver's. The whole buffer is four.
-	heldLimit    = 2*period + tick + period
+	// heldLimit is for the loudspeaker's buffer: two periods when one begins (alsa's keptFilled); together at most one more
+	// for the tick, and for late wake-ups soon after the start that are taken for the driver's. The whole buffer is four.
+	heldLimit    = 3 * period
 	lookEvery    = 2 * time.Millisecond
 	lookError    = processor + lookEvery // how exactly the lines are looked at, and a timer of the board runs
 	silenceLevel = -70.0                 // dBFS
 	heardLevel   = -35.0                 // dBFS
-	callXruns    = 1                     // a wait for the processor is longer than what the loudspeaker's buffer still has, a period and a tick; rare: see lab/README.md
+	callXruns    = 1                     // a rare wait for the processor is longer than what the loudspeaker's buffer then holds: see lab/README.md
 	cpuLimit     = 0.26                  // seconds of the emulated processor for a second of call, both stations: a count of instructions
 )
 
