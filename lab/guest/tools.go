@@ -114,10 +114,10 @@ func (h *house) checkBad() error {
 	return holder.end(startTime)
 }
 
-// checkDenied looks as a user who may read the configuration, but may not use the devices.
+// checkDenied looks as a user who may read the configuration and keep a state, but may not use the devices.
 func (h *house) checkDenied() error {
 	const nobody = 65534
-	for path, mode := range map[string]os.FileMode{h.door.dir: 0o755, h.door.config(): 0o644} {
+	for path, mode := range map[string]os.FileMode{h.door.dir: 0o777, h.door.config(): 0o644} {
 		if err := os.Chmod(path, mode); err != nil {
 			return err
 		}
