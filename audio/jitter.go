@@ -51,17 +51,17 @@ type Step struct {
 
 // JitterStats counts since New or Reset.
 type JitterStats struct {
-	Received  uint64 // packets pushed
-	Malformed uint64 // refused by ParsePacket
-	Lost      uint64 // packets that never came
-	Late      uint64 // came after their time, dropped
-	Duplicate uint64 // came before
-	Overflow  uint64 // dropped to keep the delay within its bound
-	Resync    uint64 // playout started afresh: sender restarted, path changed, burst
-	Raised    uint64 // the delay was raised
-	Lowered   uint64 // the delay was lowered by one tick
+	Received  uint64 `json:"received"`  // packets pushed
+	Malformed uint64 `json:"malformed"` // refused by ParsePacket
+	Lost      uint64 `json:"lost"`      // packets that never came
+	Late      uint64 `json:"late"`      // came after their time, dropped
+	Duplicate uint64 `json:"duplicate"` // came before
+	Overflow  uint64 `json:"overflow"`  // dropped to keep the delay within its bound
+	Resync    uint64 `json:"resync"`    // playout started afresh: sender restarted, path changed, burst
+	Raised    uint64 `json:"raised"`    // the delay was raised
+	Lowered   uint64 `json:"lowered"`   // the delay was lowered by one tick
 
-	Ticks [frameKinds]uint64 // pulled, by FrameKind, 10 ms each
+	Ticks [frameKinds]uint64 `json:"ticks"` // pulled, by FrameKind, 10 ms each
 }
 
 // ConcealedShare is the part of all sound since the first packet, 0 to 1, that

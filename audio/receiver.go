@@ -136,8 +136,8 @@ func crossFade(a, b []int16) {
 // adds to them.
 type ReceiverStats struct {
 	JitterStats
-	Undecodable    uint64  // payloads that passed ParsePacket but not libopus
-	PlayoutDelayMS float64 // see JitterBuffer.PlayoutDelay
+	Undecodable    uint64  `json:"undecodable"`      // payloads that passed ParsePacket but not libopus
+	PlayoutDelayMS float64 `json:"playout_delay_ms"` // see JitterBuffer.PlayoutDelay
 }
 
 // Stats since New or Reset. Any goroutine.

@@ -108,25 +108,28 @@ type Session interface {
 
 // MediaStats is what a session measured, from its beginning.
 type MediaStats struct {
-	Sent, Received                  Direction
-	RoundTrip                       time.Duration // 0: not measured yet
-	LocalCandidate, RemoteCandidate string        // types and addresses of the pair in use
+	Sent            Direction     `json:"sent"`
+	Received        Direction     `json:"received"`
+	RoundTrip       time.Duration `json:"round_trip_ns"`   // 0: not measured yet
+	LocalCandidate  string        `json:"local_candidate"` // type and address, of the pair in use
+	RemoteCandidate string        `json:"remote_candidate"`
 }
 
 // Direction is one way of the voice.
 type Direction struct {
-	Packets, Bytes uint64
-	Lost           uint64        // as seen by the receiver of this direction
-	Dropped        uint64        // by a closed gate or a full queue
-	Jitter         time.Duration // RFC 3550 section 6.4.1, as seen by the receiver
-	Bitrate        int           // bit/s over the last second or so, payload only
+	Packets uint64        `json:"packets"`
+	Bytes   uint64        `json:"bytes"`
+	Lost    uint64        `json:"lost"`        // as seen by the receiver of this direction
+	Dropped uint64        `json:"dropped"`     // by a closed gate or a full queue
+	Jitter  time.Duration `json:"jitter_ns"`   // RFC 3550 section 6.4.1, as seen by the receiver
+	Bitrate int           `json:"bitrate_bps"` // over the last second or so, payload only
 }
 
 // PlayoutStats is what the sound path knows of the voice it plays.
 type PlayoutStats struct {
-	Delay     time.Duration // jitter buffer's present delay
-	Frames    uint64        // played since the call began
-	Concealed uint64        // of these, made up
+	Delay     time.Duration `json:"delay_ns"`  // jitter buffer's present delay
+	Frames    uint64        `json:"frames"`    // played since the call began
+	Concealed uint64        `json:"concealed"` // of these, made up
 }
 
 // Voice is the receiving end of the sound path: what arrives is given to it,

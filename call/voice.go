@@ -89,8 +89,8 @@ func (c *Call) startLevels() {
 // Statistics are what is known of a call's voice.
 type Statistics struct {
 	MediaStats
-	Playout    PlayoutStats
-	AudioGated bool // NotifyAudioActivation is awaited
+	Playout    PlayoutStats `json:"playout"`
+	AudioGated bool         `json:"audio_gated"` // NotifyAudioActivation is awaited
 }
 
 // Statistics are the call's up to now, or up to its end.

@@ -114,7 +114,7 @@ type status struct {
 			Absent       uint64 `json:"absent"`
 		} `json:"card"`
 		Audio struct {
-			PlayoutDelayMS float64
+			PlayoutDelayMS float64 `json:"playout_delay_ms"`
 		} `json:"audio"`
 	} `json:"counters"`
 }
