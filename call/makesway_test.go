@@ -24,6 +24,12 @@ func TestMakesWay(t *testing.T) {
 			dead.pushes("home")
 			pass(500 * time.Millisecond)
 		}, false, ""},
+		{"declined, and its caller may hear that yet", func(_ *world, home *node, dead *hostile) {
+			home.rings()
+			dead.pushes("home")
+			pass(1100 * time.Millisecond)
+			home.call().End()
+		}, false, ""},
 		{"it rings", func(w *world, home *node, _ *hostile) {
 			w.node("door", "d1").make("home")
 			home.rings()
