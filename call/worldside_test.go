@@ -525,9 +525,20 @@ func (x *side) waits() bool {
 	return false
 }
 
+func (x *side) waitsInBackground() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.b != nil && x.over == nil && !x.adopted && !x.crashed
+}
+
 // adopt makes a full call of a background call, or of one that a killed process
 // has left, in a process of its device.
 func (x *side) adopt(by *simStation, how int) bool {
+	for _, o := range x.w.all() { // the survivor of a glare waits in two processes: by takes its own
+		if o.line == by.line && o.id == x.id && o.waitsInBackground() {
+			x = o
+		}
+	}
 	n := by.side(by.line, RoleCallee, x.id)
 	n.peer, n.activation, n.adopts = x.peer, x.activation, true
 	n.activated = !x.activation
