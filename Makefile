@@ -18,7 +18,7 @@ DEBS_BOARD := $(DEBS) gcc-aarch64-linux-gnu libc6-dev-arm64-cross libopus-dev:ar
 # The board's binary is built and linked so; a bigger one fails its build.
 ARM64_BUILD := CGO_ENABLED=1 GOOS=linux GOARCH=arm64 CC=aarch64-linux-gnu-gcc \
 	PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig go build -trimpath -tags '$(TAGS) netgo osusergo'
-ARM64_LINK  := -linkmode external -extldflags "-static -lm"
+ARM64_LINK  := -linkmode external -extldflags "-static -lm -Wl,--gc-sections"
 # bytes
 ARM64_LIMIT := 15000000
 

@@ -29,7 +29,7 @@ var staticArm64 = []string{
 	"PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig", "GOFLAGS=",
 }
 
-const staticLink = `-linkmode external -extldflags "-static -lm"`
+const staticLink = `-linkmode external -extldflags "-static -lm -Wl,--gc-sections"`
 
 // guest builds the board's first process.
 func (b *builder) guest(ctx context.Context) (string, error) {
