@@ -17,6 +17,11 @@ func (a Address) String() string {
 	return strings.TrimRight(a.Service+"/"+a.User+"/"+a.Device+"/"+a.Session, "/")
 }
 
+// sameDevice reports whether a and b are of one device, whatever their sessions.
+func (a Address) sameDevice(b Address) bool {
+	return a.UserAddress() == b.UserAddress() && a.Device == b.Device
+}
+
 // UserAddress is the address of all devices of a's user.
 func (a Address) UserAddress() Address { return Address{Service: a.Service, User: a.User} }
 

@@ -116,7 +116,7 @@ func (k *Kit) VerifyBackgroundCall(p VerifyCallParam, h BackgroundHandler) (*Bac
 	for _, c := range k.calls {
 		if c.background != nil && c.s.phase != StateDisconnected {
 			n++
-			if c.peer.UserAddress() == caller.UserAddress() && c.peer.Device == caller.Device {
+			if c.peer.sameDevice(caller) {
 				of++
 			}
 		}

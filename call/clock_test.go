@@ -70,13 +70,7 @@ func TestKernelClockSteps(t *testing.T) {
 	if os.Getenv("CALL_LAB") == "" {
 		t.Skip("sets the machine's clock: make test-board CASE=clock")
 	}
-	dir, err := os.MkdirTemp("", "clock-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	newHub(t, dir)
-	door, _ := ringer(t, dir)
+	dir, door, _ := processHouse(t)
 	ends, pushes, waits := make(chan Disconnected, 4), make(chan string, 8), make(chan *BackgroundCall, 1)
 	panel := func(push func(string)) *Kit {
 		self := Address{"house", "home", "panel", newID()}

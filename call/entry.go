@@ -129,5 +129,5 @@ func (e entry) id() string {
 
 // of reports whether the entry is of this device.
 func (e entry) of(a Address) bool {
-	return e.Owner.UserAddress() == a.UserAddress() && e.Owner.Device == a.Device
+	return e.Owner.sameDevice(a)
 }

@@ -66,15 +66,24 @@ func newJournal(dir string) (*journal, error) {
 	if !ownedByMe(info) || info.Mode().Perm()&0o022 != 0 {
 		return nil, fmt.Errorf("call: journal %s: the folder (mode %v) can be written by other users, who could take calls: chmod 700, and let the user of this process own it", dir, info.Mode().Perm())
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE|openFlags, 0o600)
+	lock, err := openIn(dir, "lock")
+	if err != nil {
+		return nil, err
+	}
+	own, err := openIn(dir, "owners")
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return &journal{dir: dir, owners: &owners{f: own}, clock: bootTime, sync: (*os.File).Sync, dial: net.DialTimeout, turn: make(chan struct{}, 1), lock: lock, held: map[string]*os.File{}}, nil
+}
+
+// openIn opens a file of the folder that is there to be locked, and makes it if need be.
+func openIn(dir, name string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, name), os.O_RDWR|os.O_CREATE|openFlags, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("call: journal: %w; give a folder that this user may write, or none", err)
 	}
-	own, err := os.OpenFile(filepath.Join(dir, "owners"), os.O_RDWR|os.O_CREATE|openFlags, 0o600)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("call: journal: %w; give a folder that this user may write, or none", err), lock.Close())
-	}
-	return &journal{dir: dir, owners: &owners{f: own}, clock: bootTime, sync: (*os.File).Sync, dial: net.DialTimeout, turn: make(chan struct{}, 1), lock: lock, held: map[string]*os.File{}}, nil
+	return f, nil
 }
 
 // locked runs f while no other process reads or changes the folder.

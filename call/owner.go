@@ -195,7 +195,7 @@ func (k *Kit) grant(q adoptRequest) (*Call, adoptReply) {
 	status := replyUnknown
 	switch {
 	case q.V != 1 || c == nil || c.role != RoleCallee:
-	case q.Device.UserAddress() != k.cfg.Self.UserAddress() || q.Device.Device != k.cfg.Self.Device:
+	case !q.Device.sameDevice(k.cfg.Self):
 	case c.background == nil || c.granted || c.handedOver():
 		status = replyAdopted
 	case c.s.phase == StateDisconnected || c.s.ending || k.closed:

@@ -358,6 +358,25 @@ func ringer(t *testing.T, dir string) (*Kit, chan string) {
 	return k, make(chan string, 64)
 }
 
+// processHouse is a hub with the folder for its sockets and the journal of the processes that start there, and a caller.
+func processHouse(t *testing.T) (dir string, door *Kit, heard chan string) {
+	dir, err := os.MkdirTemp("", "intercom-call-") // short: it holds sockets
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	newHub(t, dir)
+	door, heard = ringer(t, dir)
+	return dir, door, heard
+}
+
+// waitEntry waits until a call is kept: a disk may be slow.
+func waitEntry(t *testing.T, dir string) {
+	for len(names(t, filepath.Join(dir, "journal"), suffixCall)) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+}
+
 func TestTwoProcesses(t *testing.T) {
 	for _, tc := range []struct {
 		name, first, second string
@@ -368,13 +387,7 @@ func TestTwoProcesses(t *testing.T) {
 		{"a station is killed while it rings, and started anew", "station", "station", true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			dir, err := os.MkdirTemp("", "intercom-call-") // short: it holds sockets
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { os.RemoveAll(dir) })
-			newHub(t, dir)
-			door, heard := ringer(t, dir)
+			dir, door, heard := processHouse(t)
 			first := startProcess(t, tc.first, dir)
 			c, err := door.MakeCall(MakeCallParam{
 				MyUserID: "door", MyServiceID: "house", PeerUserID: "home", PeerServiceID: "house", AccessToken: "token",
@@ -390,9 +403,7 @@ func TestTwoProcesses(t *testing.T) {
 			first.want("rings true")
 			ringing := strings.TrimPrefix(<-heard, "acknowledged ")
 			journal := filepath.Join(dir, "journal")
-			for len(names(t, journal, suffixCall)) == 0 { // its disk may be slow
-				time.Sleep(time.Millisecond)
-			}
+			waitEntry(t, dir)
 			if tc.kill {
 				if err := first.Process.Kill(); err != nil {
 					t.Fatal(err)
@@ -438,13 +449,7 @@ func TestTwoProcesses(t *testing.T) {
 func TestTwoProcessesRingOnce(t *testing.T) {
 	for name, role := range map[string]string{"a station": "station", "a daemon": "daemon"} {
 		t.Run(name, func(t *testing.T) {
-			dir, err := os.MkdirTemp("", "intercom-call-")
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { os.RemoveAll(dir) })
-			newHub(t, dir)
-			door, heard := ringer(t, dir)
+			dir, door, heard := processHouse(t)
 			first := startProcess(t, role, dir)
 			c, err := door.MakeCall(MakeCallParam{
 				MyUserID: "door", MyServiceID: "house", PeerUserID: "home", PeerServiceID: "house", AccessToken: "token",
@@ -453,9 +458,7 @@ func TestTwoProcessesRingOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 			first.want("rings true")
-			for len(names(t, filepath.Join(dir, "journal"), suffixCall)) == 0 { // its disk may be slow
-				time.Sleep(time.Millisecond)
-			}
+			waitEntry(t, dir)
 			second := startProcess(t, "station", dir)
 			second.tell("elsewhere")
 			second.want("it rings elsewhere")
@@ -480,13 +483,7 @@ func TestTwoProcessesRingOnce(t *testing.T) {
 
 // TestTwoProcessesRace: several processes want one call; one gets it.
 func TestTwoProcessesRace(t *testing.T) {
-	dir, err := os.MkdirTemp("", "intercom-call-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	newHub(t, dir)
-	door, heard := ringer(t, dir)
+	dir, door, heard := processHouse(t)
 	daemon := startProcess(t, "daemon", dir)
 	if _, err := door.MakeCall(MakeCallParam{
 		MyUserID: "door", MyServiceID: "house", PeerUserID: "home", PeerServiceID: "house", AccessToken: "token",
@@ -494,9 +491,7 @@ func TestTwoProcessesRace(t *testing.T) {
 		t.Fatal(err)
 	}
 	daemon.want("rings true")
-	for len(names(t, filepath.Join(dir, "journal"), suffixCall)) == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	waitEntry(t, dir)
 	var apps []*process
 	for range 3 {
 		apps = append(apps, startProcess(t, "app", dir))

@@ -258,7 +258,7 @@ const checkWait = time.Second
 func (k *Kit) makeWay(cc CCParam) bool {
 	for _, c := range k.calls {
 		unanswered := c.role == RoleCallee && c.background == nil && c.s.phase == StateTrying && !c.s.quiet && !c.s.ending
-		if unanswered && k.cfg.Now()-c.made >= checkWait && (c.peer.UserAddress() != cc.caller.UserAddress() || c.peer.Device != cc.caller.Device) {
+		if unanswered && k.cfg.Now()-c.made >= checkWait && !c.peer.sameDevice(cc.caller) {
 			k.counters["made_way"]++
 			k.apply(c, evTimer{timerLease})
 		}
