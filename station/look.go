@@ -67,12 +67,12 @@ func CheckState(cfg *config.Config) error {
 		up = filepath.Dir(up)
 	}
 	var disk unix.Statfs_t
-	switch {
+	switch denied := unix.Access(up, unix.W_OK|unix.X_OK); {
 	case err != nil:
 	case !info.IsDir():
 		err = &fs.PathError{Op: "use", Path: up, Err: syscall.ENOTDIR}
-	case unix.Access(up, unix.W_OK|unix.X_OK) != nil:
-		err = &fs.PathError{Op: "write into", Path: up, Err: unix.Access(up, unix.W_OK|unix.X_OK)}
+	case denied != nil:
+		err = &fs.PathError{Op: "write into", Path: up, Err: denied}
 	case unix.Statfs(up, &disk) == nil && disk.Bavail*uint64(disk.Bsize) < stateRoom:
 		err = &fs.PathError{Op: "write into", Path: up, Err: syscall.ENOSPC}
 	}

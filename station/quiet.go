@@ -47,12 +47,13 @@ func (q *quiet) at(now, floor time.Time) (changed bool) {
 
 // tellTime looks at the clock for the quiet hours, and for the end of the access token.
 func (s *station) tellTime() {
-	if expired := !s.floor().Before(s.until); expired && !s.expired {
+	floor := s.floor()
+	if expired := !floor.Before(s.until); expired && !s.expired {
 		s.expired = true
 		s.log.Error("the access token has expired: no other device believes this one any more", "ended", s.until, "file", s.cfg.Identity.Token)
 	}
 	was := s.quiet.unknown
-	changed := s.quiet.at(time.Now(), s.floor())
+	changed := s.quiet.at(time.Now(), floor)
 	if s.quiet.unknown && !was {
 		s.log.Warn("quiet hours are not kept: the clock is not known; it needs the network's time, or a clock chip")
 	}
