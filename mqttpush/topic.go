@@ -81,8 +81,7 @@ func (t *Transport) presence(l *link, online bool) outgoing {
 
 // twin tells of another process of this device the 1st, 2nd, 4th, 8th... time.
 func (t *Transport) twin(session string) {
-	t.counters.add("twin")
-	if n := t.twins.Add(1); t.cfg.Alone && n&(n-1) == 0 {
+	if n := t.counters.add("twin"); t.cfg.Alone && n&(n-1) == 0 {
 		t.cfg.Log.Warn("mqtt: another station is connected as this one, perhaps with a copy of its card; each needs a name, a key and a token of its own",
 			"device", topicsOf(t.cfg.Self).presences, "session", fmt.Sprintf("%.64s", session))
 	}

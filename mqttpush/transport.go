@@ -84,7 +84,6 @@ type Transport struct {
 	in  chan []byte
 
 	counters counters
-	twins    atomic.Uint64
 	deaf     int // connections in a row that did not deliver; keepConnected's
 
 	listening sync.Mutex // held while receive runs
@@ -347,13 +346,15 @@ type counters struct {
 	n  map[string]uint64
 }
 
-func (c *counters) add(name string) {
+// add counts one more, and gives how many there are now.
+func (c *counters) add(name string) uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.n == nil {
 		c.n = make(map[string]uint64)
 	}
 	c.n[name]++
+	return c.n[name]
 }
 
 func (c *counters) all() map[string]uint64 {

@@ -153,7 +153,7 @@ func (c console) logic(ctx context.Context, args []string) int {
 	}
 	if err != nil {
 		names = append([]string{"intercom"}, names...)
-		err := parserWords.ReplaceAllString(err.Error(), "$1: ")
+		err := regexp.MustCompile(parserWords).ReplaceAllString(err.Error(), "$1: ")
 		fmt.Fprintf(c.err, "intercom: %v; see %s --help\n", err, strings.Join(names, " "))
 		parser.WriteUsage(c.err)
 		return exitUsage
@@ -165,7 +165,7 @@ func (c console) logic(ctx context.Context, args []string) int {
 }
 
 // parserWords are what the parser says of its own workings about a value.
-var parserWords = regexp.MustCompile(`^error processing ([^ =]+)\S*: (strconv\.\w+: parsing |time: )?`)
+const parserWords = `^error processing ([^ =]+)\S*: (strconv\.\w+: parsing |time: )?`
 
 // noneEmpty refuses the empty argument of a script's empty variable: it is no file, and no wish to go without.
 func noneEmpty(args []string) error {
