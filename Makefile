@@ -15,17 +15,19 @@ DEBS_DEB   := $(DEBS) $(DEBS_ARM64)
 DEBS_TDEB  := mmdebstrap proot qemu-user-static systemd-container
 DEBS_BOARD := $(DEBS) gcc-aarch64-linux-gnu libc6-dev-arm64-cross libopus-dev:arm64 libspeexdsp-dev:arm64 qemu-system-arm kmod xz-utils
 
+# Programs for boards need no library, and leave out what nobody calls of those they have in them.
+STATIC_LINK := -linkmode external -extldflags "-static -lm -Wl,--gc-sections"
+
 # The board's binary is built and linked so; a bigger one fails its build.
 ARM64_BUILD := CGO_ENABLED=1 GOOS=linux GOARCH=arm64 CC=aarch64-linux-gnu-gcc \
 	PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig go build -trimpath -tags '$(TAGS) netgo osusergo'
-ARM64_LINK  := -linkmode external -extldflags "-static -lm -Wl,--gc-sections"
 # bytes
 ARM64_LIMIT := 15000000
 
-export TAGS FUZZTIME STATICCHECK GOVULNCHECK
+export TAGS STATIC_LINK FUZZTIME STATICCHECK GOVULNCHECK
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-mutants test-worlds test-board test-board-full test-mutants test-board test-board-full test-deb bench lint fuzz arm64 deb clean
+.PHONY: help build run test test-mutants test-worlds test-board test-board-full test-deb bench lint fuzz arm64 deb clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -72,14 +74,14 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 # method of every type: go build -ldflags=-dumpdep ./cmd/intercom 2>&1 | grep ReflectMethod
 arm64: ## bin/intercom-arm64, static, tried once under qemu; fails if over 15 MB
 	@scripts/need $(DEBS_ARM64)
-	$(ARM64_BUILD) -ldflags '-s -w $(ARM64_LINK)' -o bin/intercom-arm64 ./cmd/intercom
+	$(ARM64_BUILD) -ldflags '-s -w $(STATIC_LINK)' -o bin/intercom-arm64 ./cmd/intercom
 	qemu-aarch64-static bin/intercom-arm64 version
 	@stat -c '%n %s' bin/intercom-arm64 | awk '{ printf "%s: %.1f MB\n", $$1, $$2/1e6; exit $$2 > $(ARM64_LIMIT) }'
 
 .PHONY: size
 size: ## the arm64 binary's size by library
 	@scripts/need $(DEBS_ARM64)
-	@$(ARM64_BUILD) -ldflags '$(ARM64_LINK)' -o bin/intercom-arm64.symbols ./cmd/intercom
+	@$(ARM64_BUILD) -ldflags '$(STATIC_LINK)' -o bin/intercom-arm64.symbols ./cmd/intercom
 	@scripts/size bin/intercom-arm64.symbols
 
 # The virtual board's kernel is made once (30 s) and kept in ~/.cache; CASE=name, REPLAY=1, VARIANTS=20, OUT=folder: see lab/README.md.
